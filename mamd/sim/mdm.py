@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Self
 
 from mamd.sim.mdm_apns import Apns
-from mamd.sim.mdm_commands import MdmPhone
 from mamd.sim.mdm_device import Manners, MdmDevice
 from mamd.sim.mdm_faults import Fault
 from mamd.sim.mdm_queue import Storage
 from mamd.sim.mdm_server import TOPIC, NanoMdmFake, Unrecorded
 from mamd.sim.mdm_webhook import Notes
 from mamd.sim.mdm_wire import Client
+from mamd.sim.phone import Phone
 
 
 class SimMdm:
@@ -67,17 +67,18 @@ class SimMdm:
         await self.server.__aexit__(kind, error, trace)
         self._client.close()
 
-    async def enrol(self, phone: MdmPhone, manners: Manners | None = None) -> MdmDevice:
+    async def enrol(self, phone: Phone, manners: Manners | None = None) -> MdmDevice:
         """Enrol a phone and have it woken by pushes; a phone that is enrolled enrols again."""
         device = self.device(phone, manners)
         await device.enrol()
         device.start()
         return device
 
-    def device(self, phone: MdmPhone, manners: Manners | None = None) -> MdmDevice:
+    def device(self, phone: Phone, manners: Manners | None = None) -> MdmDevice:
         """The MDM client of this phone, made if need be, and not yet enrolled then."""
         found = self.devices.get(phone.udid)
         if found is None:
+            phone.on_change(lambda changed, _: self.phone_changed(changed.udid))
             found = self.devices[phone.udid] = MdmDevice(
                 phone,
                 self.server.device_url,
@@ -91,7 +92,7 @@ class SimMdm:
             found.manners = manners
         return found
 
-    async def enrol_all(self, phones: Iterable[MdmPhone]) -> None:
+    async def enrol_all(self, phones: Iterable[Phone]) -> None:
         """Enrol many, one after the other."""
         for phone in phones:
             await self.enrol(phone)

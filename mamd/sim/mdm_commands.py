@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from mamd.sim.phone import Mode
+
 Fields = Mapping[str, Any]
 
 
@@ -25,6 +27,8 @@ class MdmPhone(Protocol):
     @property
     def product_version(self) -> str: ...
 
+    mode: Mode
+    mdm_enrolled: bool
     passcode_set: bool
     locked: bool
     first_unlocked: bool  # since it booted

@@ -19,6 +19,7 @@ from mamd.sim.mdm_commands import NOT_NOW, MdmPhone, Result, execute
 from mamd.sim.mdm_identity import Identity
 from mamd.sim.mdm_webhook import Notes
 from mamd.sim.mdm_wire import Client, Response, WireError
+from mamd.sim.phone import Mode
 
 REPORT_TYPE = "application/x-apple-aspen-mdm"
 
@@ -74,9 +75,14 @@ class MdmDevice:
 
     @property
     def reachable(self) -> bool:
-        """Whether it has a network now: after a restart a locked phone does not rejoin its Wi-Fi."""
-        before_first_unlock = self.phone.passcode_set and not self.phone.first_unlocked
-        return self.phone.online and (self.manners.cellular or not before_first_unlock)
+        """Whether its MDM client can call home now.
+
+        After a restart a locked phone does not rejoin its Wi-Fi; in recovery mode nothing of iOS runs.
+        """
+        phone = self.phone
+        runs = phone.mdm_enrolled and phone.mode in (Mode.NORMAL, Mode.SETUP)
+        before_first_unlock = phone.passcode_set and not phone.first_unlocked
+        return runs and phone.online and (self.manners.cellular or not before_first_unlock)
 
     async def enrol(self) -> None:
         """Enrol, or enrol again: Authenticate, then TokenUpdate. Raises Refused or OSError."""
@@ -94,6 +100,7 @@ class MdmDevice:
             },
         )
         await self.update_token()
+        phone.mdm_enrolled = True
 
     async def update_token(self, *, with_unlock_token: bool = True) -> None:
         """Send a TokenUpdate; later ones may lack the unlock token, which does not take it back."""
@@ -110,6 +117,8 @@ class MdmDevice:
     async def check_out(self) -> None:
         """Leave the MDM, as a removed profile does; best effort on a real device."""
         await self._check_in("CheckOut", {})
+        self.phone.mdm_enrolled = False
+        self.phone_changed()
 
     def start(self) -> None:
         """Be woken by pushes from now on; a second call does nothing."""

@@ -119,7 +119,7 @@ class HttpServer:
             writer.transport.abort()
             return False
         keep = request.headers.get("connection", "").lower() != "close" and response.cut_at is None
-        writer.write(_answer(request, response, keep=keep))
+        writer.write(response_bytes(response, keep=keep, without_body=request.method == "HEAD"))
         await writer.drain()
         return keep
 
@@ -256,14 +256,14 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
             return b"".join(parts)
 
 
-def _answer(request: Request, response: Response, *, keep: bool) -> bytes:
-    status = response.status
-    reason = responses.get(status, "Status")
+def response_bytes(response: Response, *, keep: bool = True, without_body: bool = False) -> bytes:
+    """An answer as it goes over the wire; `without_body` for HEAD."""
+    reason = responses.get(response.status, "Status")
     fields = {**response.headers, "Content-Length": str(len(response.body))}
     if not keep:
         fields["Connection"] = "close"
-    body = b"" if request.method == "HEAD" else response.body[: response.cut_at]
-    return _head(f"HTTP/1.1 {status} {reason}", fields) + body
+    body = b"" if without_body else response.body[: response.cut_at]
+    return _head(f"HTTP/1.1 {response.status} {reason}", fields) + body
 
 
 def _head(first: str, headers: Mapping[str, str]) -> bytes:
