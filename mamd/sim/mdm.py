@@ -67,6 +67,14 @@ class SimMdm:
         await self.server.__aexit__(kind, error, trace)
         self._client.close()
 
+    async def stop(self) -> None:
+        """Take the server down: connections are refused, what is queued stays."""
+        await self.server.go_down()
+
+    async def start(self) -> None:
+        """Bring the server back at the same address."""
+        await self.server.come_back()
+
     async def enrol(self, phone: Phone, manners: Manners | None = None) -> MdmDevice:
         """Enrol a phone and have it woken by pushes; a phone that is enrolled enrols again."""
         device = self.device(phone, manners)

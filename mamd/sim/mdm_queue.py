@@ -175,7 +175,7 @@ class Store:
                 if sql
                 else f"command already exists: {command.uuid}"
             )
-        if sql and any(not self.enrolment(id).known for id in ids):
+        if sql and any(self.push_info(id) is None for id in ids):
             raise NotQueued(
                 'pq: insert or update on table "enrollment_queue" violates foreign key '
                 'constraint "enrollment_queue_id_fkey"'

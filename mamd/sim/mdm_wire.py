@@ -68,22 +68,18 @@ class HttpServer:
     def __init__(self, handler: Handler, host: str = "127.0.0.1", port: int = 0) -> None:
         self._handler, self._host, self.port = handler, host, port
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def url(self) -> str:
         """The origin, without a slash at its end."""
         return f"http://{self._host}:{self.port}"
 
-    @property
-    def is_up(self) -> bool:
-        return self._server is not None
-
     async def start(self) -> None:
         """Listen; a second call does nothing. The first start chooses the port for good."""
         if self._server is None:
             self._server = await asyncio.start_server(
-                self._serve, self._host, self.port, limit=MAX_HEAD, backlog=256
+                self._accept, self._host, self.port, limit=MAX_HEAD, backlog=256
             )
             self.port = self._server.sockets[0].getsockname()[1]
 
@@ -93,19 +89,25 @@ class HttpServer:
             return
         server, self._server = self._server, None
         server.close()
-        for writer in list(self._writers):
+        connections = dict(self._connections)
+        for task, writer in connections.items():
             writer.transport.abort()
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
         await server.wait_closed()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._connections[task] = writer
+        task.add_done_callback(self._connections.pop)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
         try:
             while await self._exchange(reader, writer):
                 pass
-        except (ConnectionError, WireError, asyncio.IncompleteReadError):
+        except (OSError, WireError, asyncio.IncompleteReadError):
             writer.transport.abort()  # the peer left or does not speak HTTP: nothing to tell it
         finally:
-            self._writers.discard(writer)
             writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
