@@ -26,7 +26,7 @@ class FakeApns:
         self._trust = folder / "apns-trust.pem"
         self._trust.write_bytes(authority.pem)
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -36,18 +36,25 @@ class FakeApns:
         return {"HTTPS_PROXY": f"http://127.0.0.1:{port}", "SSL_CERT_FILE": str(self._trust)}
 
     async def __aenter__(self) -> "FakeApns":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
-        for writer in list(self._writers):
+        connections = dict(self._connections)
+        for task, writer in connections.items():
             writer.transport.abort()
+            task.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
         await self._server.wait_closed()
 
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._connections[task] = writer
+        task.add_done_callback(self._connections.pop)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
         try:
             if await self._tunnel(reader, writer):
                 while await self._push(reader, writer):
@@ -55,7 +62,6 @@ class FakeApns:
         except (OSError, WireError, asyncio.IncompleteReadError):
             writer.transport.abort()
         finally:
-            self._writers.discard(writer)
             writer.close()
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

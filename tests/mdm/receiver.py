@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from mamd.sim.mdm_webhook import signature
-from mamd.sim.mdm_wire import HttpServer, Request, Response
+from mamd.sim.mdm_wire import Cut, HttpServer, Request, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,15 @@ class Event:
 
 
 class Receiver:
-    """A webhook receiver on loopback. `status` is what it answers; events are kept whatever that is."""
+    """A webhook receiver on loopback. `status` is what it answers; events are kept whatever that is.
+
+    While `deaf` it dies of every event instead of keeping it, and counts them in `missed`, so that a
+    test can wait until something has been lost.
+    """
 
     def __init__(self, hmac_key: str) -> None:
         self.status = 200
+        self.deaf, self.missed = False, 0
         self.events: list[Event] = []
         self._hmac_key = hmac_key.encode()
         self._came = asyncio.Condition()
@@ -52,7 +57,7 @@ class Receiver:
         await self._http.stop()
 
     async def go_down(self) -> None:
-        """Refuse connections: what is sent now is lost."""
+        """Refuse connections: what is sent now is lost. Nobody learns when; `deaf` tells."""
         await self._http.stop()
 
     async def come_back(self) -> None:
@@ -65,6 +70,11 @@ class Receiver:
             await self._came.wait_for(lambda: any(map(wanted, self.events)))
             return next(event for event in self.events if wanted(event))
 
+    async def has_missed(self, count: int, *, within_s: float = 10) -> None:
+        """Wait until so many events were lost on a deaf receiver."""
+        async with asyncio.timeout(within_s), self._came:
+            await self._came.wait_for(lambda: self.missed >= count)
+
     async def result(self, command_uuid: str, status: str = "Acknowledged") -> Event:
         """The event of a device's answer to one command."""
         return await self.wait_for(lambda it: (it.command_uuid, it.status) == (command_uuid, status))
@@ -72,8 +82,11 @@ class Receiver:
     async def _take(self, request: Request) -> Response:
         assert request.headers["x-hmac-signature"] == signature(self._hmac_key, request.body)
         async with self._came:
-            self.events.append(_event(request))
             self._came.notify_all()
+            if self.deaf:
+                self.missed += 1
+                raise Cut
+            self.events.append(_event(request))
         return Response(self.status)
 
 
