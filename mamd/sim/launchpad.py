@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Protocol
 
 from mamd.sim import keys
+from mamd.sim.acts import ACTS, Act, NoSuchPhone, PortTaken
 from mamd.sim.attachment import Attachment
 from mamd.sim.phone import Phone
 from mamd.sim.record import Record
@@ -24,14 +25,6 @@ from mamd.sim.sysfs import Sysfs
 from mamd.sim.usbmuxd import BACKLOG, Usbmuxd
 
 PORTS_A_HUB, HUBS_A_BUS = 10, 10
-
-
-class PortTaken(Exception):
-    """There is a phone on this port already."""
-
-
-class NoSuchPhone(Exception):
-    """No phone of that name, UDID, serial or port is known here."""
 
 
 class Part(Protocol):
@@ -78,6 +71,7 @@ class SimLaunchpad:
             exits_with_last=exits_with_last,
         )
         self.parts = list(parts)
+        self.acts: dict[str, Act] = dict(ACTS)  # parts may add theirs
         self.phones: dict[str, Phone] = {}  # all that were ever here, by UDID
         self.boot_s = boot_s  # how long a phone is off the bus when it starts anew
         self._cables: dict[str, Phone] = {}

@@ -187,6 +187,12 @@ class Phone:
         self.passcode_set = True
         self.changed("passcode_set")
 
+    def forget_hosts(self) -> None:
+        """Reset Location & Privacy: every host must be trusted anew."""
+        self.trusts.clear()
+        self.consented.clear()
+        self.changed("forgot_hosts")
+
     def reboot(self) -> None:
         """Start anew, in normal mode: locked and not yet unlocked if there is a passcode."""
         self.mode = Mode.NORMAL

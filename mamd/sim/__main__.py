@@ -1,0 +1,108 @@
+"""`python -m mamd.sim`: a Launchpad without cables, in a process of its own.
+
+Its first line on standard output is JSON and says where everything is; it ends at SIGTERM, SIGINT, or when
+whoever holds its standard input closes it (with --until-eof).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from mamd.sim.control import Control
+from mamd.sim.keys import Supervision
+from mamd.sim.launchpad import SimLaunchpad
+from mamd.sim.record import Record
+from mamd.sim.scenario import SHIPPED, BadScenario, Scenario, load
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until told to end. 0; 2 for wrong usage or a scenario that does not load."""
+    options = _options(argv)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    supervision = _supervision(options.folder)
+    try:
+        scenario = load(options.scenario, supervision) if options.scenario else None
+    except BadScenario as error:
+        print(error, file=sys.stderr)
+        return 2
+    asyncio.run(_run(options, scenario))
+    return 0
+
+
+def _options(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m mamd.sim", description="A Launchpad without cables.")
+    parser.add_argument("--folder", type=Path, required=True, help="where sockets, /sys and the record go")
+    parser.add_argument("--scenario", help=f"a file, or one of {', '.join(SHIPPED)}")
+    parser.add_argument("--pace", type=float, default=1.0, help="2 plays the story twice as fast")
+    parser.add_argument(
+        "--control", type=int, default=0, metavar="PORT", help="the control API's, on loopback"
+    )
+    parser.add_argument("--boot-s", type=float, default=0.0, help="how long a phone takes to start anew")
+    parser.add_argument("--exits-with-last", action="store_true", help="usbmuxd exits with its last device")
+    parser.add_argument(
+        "--quiet", action="append", default=[], metavar="KIND", help="do not record this kind"
+    )
+    parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
+    return parser.parse_args(argv)
+
+
+async def _run(options: argparse.Namespace, scenario: Scenario | None) -> None:
+    ended = asyncio.Event()
+    _end_by(ended, until_eof=options.until_eof)
+    control = Control(options.control)
+    launchpad = SimLaunchpad(
+        options.folder,
+        parts=[control],
+        record=Record(options.folder / "record.jsonl", skip=frozenset(options.quiet)),
+        exits_with_last=options.exits_with_last,
+        boot_s=options.boot_s,
+    )
+    async with launchpad:
+        _say_where(launchpad, control)
+        story = asyncio.create_task(scenario.play(launchpad, pace=options.pace)) if scenario else None
+        await ended.wait()
+        if story is not None:
+            story.cancel()
+
+
+def _say_where(launchpad: SimLaunchpad, control: Control) -> None:
+    places = {
+        "usbmuxd": str(launchpad.socket),
+        "sysfs": str(launchpad.sysfs),
+        "record": str(launchpad.record.path),
+        "control": control.url,
+        "supervision_certificate": str(launchpad.folder / "organisation.crt"),
+        "supervision_key": str(launchpad.folder / "organisation.key"),
+    }
+    print(json.dumps(places), flush=True)
+
+
+def _end_by(ended: asyncio.Event, *, until_eof: bool) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    if until_eof:
+        loop.add_reader(
+            sys.stdin.fileno(), lambda: None if os.read(sys.stdin.fileno(), 4096) else ended.set()
+        )
+
+
+def _supervision(folder: Path) -> Supervision:
+    """The organisation that supervises the phones; made once a folder, so that a daemon can be given it."""
+    certificate, key = folder / "organisation.crt", folder / "organisation.key"
+    if not certificate.exists():
+        made = Supervision.new("Simulated Organisation")
+        key.touch(0o600)
+        key.write_bytes(made.key)
+        certificate.write_bytes(made.certificate)
+    return Supervision(certificate.read_bytes(), key.read_bytes())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
