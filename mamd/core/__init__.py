@@ -3,11 +3,12 @@ What to do, and nothing else: values, tables and judgements without a clock, a w
 
 Read in this order:
 
-    time facts          what we know, and when
-    events commands     what happens, and what we ask for
-    link                one attached device: does it pair, and why not
-    rules workflow      what a site wrote down
-    governor            may this go ahead?
-    run                 one workflow on one device
-    turn                one event's effect on all of that
+    time facts           what we know, and when
+    events commands      what happens, and what we ask for
+    conditions rules workflow   what a site wrote down
+    link                 one attached device: does it pair, and why not
+    governor storm       may this go ahead?
+    run steps machine    one workflow on one device
+    enrollment           what an MDM's check-ins say, and the life of its UnlockToken
+    turn                 one event's effect on all of that: start here
 """

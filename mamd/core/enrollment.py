@@ -167,9 +167,7 @@ def _token_updated(was: Enrolled, news: MdmNews) -> tuple[Enrolled, KeepToken]:
     if news.fingerprint is None or is_old:
         return was, KeepToken.AS_IT_IS
     held = was.token is TokenState.CURRENT and news.fingerprint == was.fingerprint
-    taken = replace(
-        was, token=TokenState.CURRENT, fingerprint=news.fingerprint, token_at=news.sent_at
-    )
+    taken = replace(was, token=TokenState.CURRENT, fingerprint=news.fingerprint, token_at=news.sent_at)
     return taken, KeepToken.AS_IT_IS if held else KeepToken.STORE
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import Enum
 
 from mamd.core.errors import No
-from mamd.core.facts import Attachment, Ids, Look, MdmRecord, UsbMode
+from mamd.core.facts import NO_IDS, Attachment, Ids, Look, MdmRecord, UsbMode
 
 # ---------------------------------------------------------------------- the cable
 
@@ -21,7 +21,7 @@ class Attached:
 
     attachment: Attachment
     mode: UsbMode
-    ids: Ids = Ids()
+    ids: Ids = NO_IDS
     listed: bool = True
     """Whether usbmuxd lists it too; a device that only the bus shows may be `hidden`."""
 

@@ -116,6 +116,9 @@ class Ids:
         )
 
 
+NO_IDS = Ids()
+
+
 def canonical_udid(text: str) -> str:
     """One spelling: capitals, and a dash after the first 8 of 24 digits (usbmuxd 1.1.1 and newer)."""
     plain = text.strip().replace("-", "").upper()
@@ -294,6 +297,15 @@ class Seen:
             locked=look.locked,
             product_type=look.product_type or self.product_type,
             os_version=look.os_version or self.os_version,
-            battery_percent=look.battery_percent if look.battery_percent is not None else self.battery_percent,
+            battery_percent=look.battery_percent
+            if look.battery_percent is not None
+            else self.battery_percent,
             at=now,
         )
+
+
+def _latest(new: int | None, old: int | None) -> int | None:
+    return new if new is not None else old
+
+
+NOT_SEEN = Seen()

@@ -5,12 +5,21 @@ Every answer is a value with its reason, so that it can be shown, journaled and 
 Nothing here acts; and nothing that a device or an unsigned message can set makes it say yes.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from mamd.core.commands import Reason
-from mamd.core.facts import Attachment, Cause, Custody, Enrollment, MdmRecord, Ownership, Record, Status, ecid_of
+from mamd.core.facts import (
+    Cause,
+    Custody,
+    Enrollment,
+    MdmRecord,
+    Ownership,
+    Record,
+    Status,
+    ecid_of,
+)
 from mamd.core.link import Link
 from mamd.core.rules import Mode, most_careful
 from mamd.core.time import Now
@@ -204,10 +213,16 @@ def by_mdm(view: View, now: Now) -> tuple[Block, ...]:
     checks = (
         (Block.NOT_ENROLLED, word.enrollment is not Enrollment.ENROLLED),
         (Block.MDM_SAYS_PERSONAL, word.ownership is Ownership.PERSONAL),
-        (Block.OWNERSHIP_UNKNOWN, view.mdm_can.knows_ownership and word.ownership in (None, Ownership.UNKNOWN)),
+        (
+            Block.OWNERSHIP_UNKNOWN,
+            view.mdm_can.knows_ownership and word.ownership in (None, Ownership.UNKNOWN),
+        ),
         (Block.LOST_MODE, word.lost_mode is True),
     )
     return tuple(block for block, is_so in checks if is_so)
+
+
+_NOBODYS: Final = (None, Ownership.UNKNOWN)
 
 
 # ------------------------------------------------------------------------------ gates
@@ -246,7 +261,7 @@ def may_clear(view: View, link: Link | None, asking: Asking, now: Now) -> Gate:
     if ours:
         return Gate(ours)
     blocks = (
-        *_world(view),
+        *_world(view, asking),
         *by_mdm(view, now),
         *_by_token(view),
         *_by_link(link, view, asking),
@@ -256,13 +271,18 @@ def may_clear(view: View, link: Link | None, asking: Asking, now: Now) -> Gate:
     return Gate(blocks)
 
 
-def _world(view: View) -> tuple[Block, ...]:
+def _world(view: View, asking: Asking) -> tuple[Block, ...]:
     checks = (
         (Block.HOST_FAULT, not view.usbmuxd_up),
-        (Block.HELD, bool(view.holds)),
+        (Block.HELD, any(_applies(scope, asking) for scope in view.holds)),
         (Block.STORM, view.is_storm_member),
     )
     return tuple(block for block, is_so in checks if is_so)
+
+
+def _applies(scope: str, asking: Asking) -> bool:
+    """A hold on a rule stops what that rule began, and nothing else."""
+    return not scope.startswith("rule:") or scope == f"rule:{asking.rule}"
 
 
 def _by_token(view: View) -> tuple[Block, ...]:
@@ -307,7 +327,7 @@ def arming(view: View, link: Link | None, asking: Asking, now: Now) -> tuple[tup
     ours = not_ours(view, link)
     by_word = by_mdm(view, now)
     mode = most_careful(view.mode, view.recovery_mode, asking.mode)
-    found = {*ours, *by_word, *_world(view), *_by_mode(mode, asking)}
+    found = {*ours, *by_word, *_world(view, asking), *_by_mode(mode, asking)}
     checks = (
         *((block, block in found) for block in _OF_ARMING),
         (Block.NOT_LOCKED, link is None or not link.is_locked),
@@ -346,146 +366,6 @@ _OF_ARMING: Final = (
 def _erases_used_up(view: View) -> bool:
     limits = view.limits
     return view.erases_in_hour >= limits.erases_per_hour or view.erases_in_day >= limits.erases_per_day
-
-
-# ----------------------------------------------------------------------------- storms
-
-
-@dataclass(frozen=True, slots=True)
-class StormLimits:
-    """When many at once are a fault of ours. Times in seconds."""
-
-    share: float = 0.30
-    at_least: int = 3
-    within_s: float = 600.0
-    quiet_s: float = 600.0
-    crowd_s: float = 3.0
-    crowd: int = 3
-    is_on: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Onset:
-    """One device became unpaired."""
-
-    attachment: Attachment
-    device: str
-    at: Now
-    is_suspect: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Storm:
-    """A storm that is on."""
-
-    opened: Now
-    last: Now
-    members: frozenset[str] = frozenset()
-    has_paired_since: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """
-    What the governor remembers of this Launchpad's comings and goings. Bounded.
-
-    Attributes:
-        arrivals: Attachments of the last minute, for crowds and for damping.
-        crowd: Attachments that appeared within 3 s of two others: a hub or the host came back.
-        was_in_storm: Devices that were part of a storm; their erases stay held until released.
-    """
-
-    arrivals: tuple[tuple[Attachment, Now], ...] = ()
-    crowd: frozenset[Attachment] = frozenset()
-    onsets: tuple[Onset, ...] = ()
-    storm: Storm | None = None
-    was_in_storm: frozenset[str] = frozenset()
-
-
-_MOST_KEPT: Final = 1000
-
-
-def arrived(watch: Watch, attachment: Attachment, now: Now, limits: StormLimits) -> Watch:
-    """A device appeared on the bus; three within three seconds are a crowd."""
-    recent = (*(one for one in watch.arrivals if now.is_within(60.0, of=one[1])), (attachment, now))
-    together = [one for one, at in recent if now.is_within(limits.crowd_s, of=at)]
-    crowd = watch.crowd | frozenset(together) if len(together) >= limits.crowd else watch.crowd
-    return replace(watch, arrivals=recent[-_MOST_KEPT:], crowd=crowd)
-
-
-def departed(watch: Watch, attachment: Attachment) -> Watch:
-    """It left; nothing needs to be known of it any more, save that it came."""
-    return replace(watch, crowd=watch.crowd - {attachment})
-
-
-def lately_on(watch: Watch, port: str) -> tuple[float, ...]:
-    """`up` of the attachments on one port within the last minute."""
-    return tuple(at.up for one, at in watch.arrivals if one.port == port)
-
-
-def became_unpaired(watch: Watch, link: Link, device: str, now: Now, limits: StormLimits, attached: int) -> Watch:
-    """
-    An episode began. Enough suspect ones at once are a storm.
-
-    Args:
-        attached: How many devices of ours are attached, for the share.
-    """
-    is_suspect = link.was_paired or not link.spoke or link.cause is Cause.HOST_FAULT
-    onset = Onset(link.attachment, device, now, is_suspect)
-    kept = tuple(
-        one for one in watch.onsets if now.is_within(limits.within_s, of=one.at) and one.device != device
-    )
-    noted = replace(watch, onsets=(*kept, onset)[-_MOST_KEPT:])
-    return _weighed(noted, now, limits, attached)
-
-
-def suspects(watch: Watch) -> tuple[Onset, ...]:
-    """Onsets that may be a fault of ours; whoever turns out to be of a crowd is one in hindsight."""
-    return tuple(one for one in watch.onsets if one.is_suspect or one.attachment in watch.crowd)
-
-
-def weigh(watch: Watch, now: Now, limits: StormLimits, attached: int) -> Watch:
-    """Look again, as when a crowd was completed after the first of it had become unpaired."""
-    return _weighed(watch, now, limits, attached)
-
-
-def _weighed(watch: Watch, now: Now, limits: StormLimits, attached: int) -> Watch:
-    many = [one for one in suspects(watch) if now.is_within(limits.within_s, of=one.at)]
-    is_many = len(many) >= limits.at_least and len(many) >= limits.share * attached
-    if not limits.is_on or (watch.storm is None and not is_many):
-        return watch
-    members = frozenset(one.device for one in many)
-    if watch.storm is None:
-        return replace(watch, storm=Storm(now, now, members), was_in_storm=watch.was_in_storm | members)
-    if members <= watch.storm.members:
-        return watch
-    storm = replace(watch.storm, members=watch.storm.members | members, last=now, has_paired_since=False)
-    return replace(watch, storm=storm, was_in_storm=watch.was_in_storm | members)
-
-
-def paired(watch: Watch, device: str) -> Watch:
-    """Some device paired here: the host can see. A member that pairs has got over it."""
-    onsets = tuple(one for one in watch.onsets if one.device != device)
-    if watch.storm is None:
-        return replace(watch, onsets=onsets)
-    return replace(watch, onsets=onsets, storm=replace(watch.storm, has_paired_since=True))
-
-
-def calmed(watch: Watch, now: Now, limits: StormLimits) -> Watch:
-    """Close the storm 10 minutes after its last onset, once some device has paired here since."""
-    storm = watch.storm
-    if storm is None or not storm.has_paired_since:
-        return watch
-    passed = now.since(storm.last)
-    if passed is None:
-        return replace(watch, storm=replace(storm, opened=now, last=now))
-    return watch if passed < limits.quiet_s else replace(watch, storm=None, onsets=())
-
-
-def released(watch: Watch, device: str | None) -> Watch:
-    """A person releases one device, or with None all, from what a storm left behind."""
-    left = watch.was_in_storm - {device} if device is not None else frozenset()
-    return replace(watch, was_in_storm=left)
 
 
 REASON_OF_CAUSE: Final = {

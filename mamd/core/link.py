@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mamd.core.events import Attached, Detached, Looked
-from mamd.core.facts import Answer, Attachment, Cause, LinkState, Look, PairAnswer, Seen, UsbMode
+from mamd.core.facts import NOT_SEEN, Answer, Attachment, Cause, LinkState, Look, PairAnswer, Seen, UsbMode
 from mamd.core.time import Now
 
 GAP_S: Final = 20.0
@@ -77,7 +77,7 @@ class Link:
     said: Verdict | None = None
     mode: UsbMode = UsbMode.NORMAL
     listed: bool = True
-    seen: Seen = Seen()
+    seen: Seen = NOT_SEEN
     counts: Counts = Counts()
     episode: int = 0
     heard: Answer | None = None
@@ -321,7 +321,9 @@ def _now_unpaired(was: Link, link: Link, says: Verdict, now: Now) -> Link:
 # ------------------------------------------------------------------------- schedule
 
 
-def next_look(link: Link, now: Now, *, waits_s: tuple[float, ...] = (), run_left_s: float | None = None) -> LookPlan | None:
+def next_look(
+    link: Link, now: Now, *, waits_s: tuple[float, ...] = (), run_left_s: float | None = None
+) -> LookPlan | None:
     """
     When to look next, and whether something is decided on that look.
 

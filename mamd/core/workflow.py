@@ -101,3 +101,7 @@ class Workflow:
     def is_harsh(self) -> bool:
         """It clears or erases."""
         return any(step.do.erases or step.do.clears for step in self.steps)
+
+
+NOTHING = Workflow(name="", kind=Kind.RESCUE, about="", steps=())
+"""What a run that has not begun carries out."""
