@@ -97,7 +97,8 @@ class RealNanoMdm:
         if self._process is None:
             return
         process, self._process = self._process, None
-        process.send_signal(how)
+        if process.returncode is None:
+            process.send_signal(how)
         await process.wait()
         self._client.close()
 
