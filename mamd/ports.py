@@ -12,12 +12,13 @@ from typing import Any, Protocol
 
 from mamd.core.commands import CallPerson
 from mamd.core.enrollment import Enrolled, MdmNews
-from mamd.core.events import Attached, Detached, UsbmuxdCame, UsbmuxdWent
+from mamd.core.events import Attached, Detached, Event, UsbmuxdCame, UsbmuxdWent
 from mamd.core.facts import Attachment, Look, MdmRecord, Record
 from mamd.core.link import Link
 from mamd.core.rules import RuleSet
 from mamd.core.run import Run
 from mamd.core.time import Now
+from mamd.core.turn import Situation, Turn
 
 
 class Clock(Protocol):
@@ -359,4 +360,12 @@ class People(Protocol):
 
     async def call(self, text: str, calls: Sequence[CallRow]) -> None:
         """Tell them; several calls are gathered in one message. Raises Unreachable, Refused."""
+        ...
+
+
+class Observer(Protocol):
+    """Whoever wants to see turns after they were committed: log, metrics. Must not fail or wait."""
+
+    def turned(self, subject: str, was: Situation, event: Event, now: Now, turn: Turn) -> None:
+        """One committed turn of one device."""
         ...
