@@ -169,8 +169,10 @@ class SimLaunchpad:
         """The phone with that name, UDID, serial or port. Raises `NoSuchPhone`."""
         if name in self._cables:
             return self._cables[name]
+        if name in self.phones:
+            return self.phones[name]
         for phone in self.phones.values():
-            if name in (phone.name, phone.udid, phone.serial):
+            if name in (phone.identity.name, phone.identity.serial):
                 return phone
         raise NoSuchPhone(
             f"no phone is called {name!r}; known: {', '.join(p.name for p in self.phones.values())}"

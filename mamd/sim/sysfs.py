@@ -10,6 +10,7 @@ A directory appears and goes whole: it is made elsewhere and renamed.
 
 from __future__ import annotations
 
+import os
 import shutil
 from itertools import count
 from pathlib import Path
@@ -35,7 +36,9 @@ class Sysfs:
         self._workshop = folder / ".workshop"
         self._scratch = count()
         self._devnums: dict[str, int] = {}
+        self._taken: dict[int, set[int]] = {}
         self._next: dict[int, int] = {}
+        self._texts: dict[str, Path] = {}
         for made in (self._devices, self._workshop):
             shutil.rmtree(made, ignore_errors=True)
             made.mkdir(parents=True)
@@ -43,7 +46,7 @@ class Sysfs:
     def address(self, port: str) -> int:
         """Take a free address on the port's bus: the next after the last one. Raises `BusFull`."""
         bus = _bus(port)
-        taken = {devnum for path, devnum in self._devnums.items() if _bus(path) == bus}
+        taken = self._taken.get(bus, set())
         start = self._next.get(bus, 1)
         candidates = [*range(start, FULL_BUS + 1), *range(1, start)]
         devnum: int | None = next((number for number in candidates if number not in taken), None)
@@ -61,8 +64,10 @@ class Sysfs:
 
     def remove(self, path: str) -> None:
         """Take a device away; nothing if it is not there."""
-        if self._devnums.pop(path, None) is None:
+        devnum = self._devnums.pop(path, None)
+        if devnum is None:
             return
+        self._taken[_bus(path)].discard(devnum)
         for name in (f"{path}:1.0", path):
             gone = self._workshop / str(next(self._scratch))
             (self._devices / name).rename(gone)
@@ -72,15 +77,21 @@ class Sysfs:
         self.remove(path)
         fresh = self._workshop / str(next(self._scratch))
         fresh.mkdir()
-        numbers = {"busnum": str(_bus(path)), "devnum": str(devnum), "devpath": path.partition("-")[2] or "0"}
-        for name, value in (attributes | numbers).items():
-            (fresh / name).write_text(value + "\n")
+        for name, value in (attributes | {"busnum": str(_bus(path)), "devnum": str(devnum)}).items():
+            os.link(self._text(value), fresh / name)
         interface = self._workshop / str(next(self._scratch))
         interface.mkdir()
-        (interface / "bInterfaceNumber").write_text("00\n")
         fresh.rename(self._devices / path)
         interface.rename(self._devices / f"{path}:1.0")
         self._devnums[path] = devnum
+        self._taken.setdefault(_bus(path), set()).add(devnum)
+
+    def _text(self, value: str) -> Path:
+        """A file that holds this value: most attributes of a thousand phones are the same few texts."""
+        if value not in self._texts:
+            self._texts[value] = self._workshop / f"text-{len(self._texts)}"
+            self._texts[value].write_text(value + "\n")
+        return self._texts[value]
 
 
 def hubs_to(port: str) -> list[str]:
@@ -103,7 +114,6 @@ def _hub(path: str) -> dict[str, str]:
         "manufacturer": "Linux xhci-hcd" if root else "Microchip",
         "product": "xHCI Host Controller" if root else "USB 2.0 hub",
         "speed": "480",
-        "maxchild": "16",
     }
 
 

@@ -81,6 +81,11 @@ class Usbmuxd:
         await self.stop()
         await self.start()
 
+    async def settled(self) -> None:
+        """Wait until a start that a new phone has caused is over."""
+        if self._starting is not None:
+            await self._starting
+
     def appeared(self, attachment: Attachment) -> None:
         """A phone that speaks usbmux is on the bus."""
         self._attached.append(attachment)
