@@ -65,16 +65,20 @@ class NanoMdm:
         )
         self._http, self._vault = http, vault
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._with_token: set[str] = set()
 
     async def read(self, record: Record, enrolled: Enrolled | None, *, now: Now) -> MdmRecord | None:
         """
         What the check-ins of this enrollment amount to; None unless it is enrolled here. Asks nobody.
 
         `last_contact` carries NanoMDM's wall time for people, and no boot, so that nothing subtracts it.
-        `vault_sound` says that what we hold opens; whether the vault holds tokens of others, the
-        keeper knows.
+        `vault_sound` needs another enrollment that was read with a token here: reading all that are
+        known once at the start costs nothing, and a vault that is empty proves nothing about a device.
         """
-        if enrolled is None or enrolled.mdm != self.name or enrolled.state is not Enrollment.ENROLLED:
+        if enrolled is None or enrolled.mdm != self.name:
+            return None
+        has_token = self._note_token(enrolled)
+        if enrolled.state is not Enrollment.ENROLLED:
             return None
         heard_at = enrolled.last_contact
         return MdmRecord(
@@ -83,8 +87,8 @@ class NanoMdm:
             command_id=enrolled.enrollment_id,
             enrollment=enrolled.state,
             passcode_set=enrolled.passcode_set,
-            has_token=enrolled.token is TokenState.CURRENT,
-            vault_sound=self._vault.is_sound(),
+            has_token=has_token,
+            vault_sound=self._is_vault_sound(enrolled.enrollment_id),
             last_contact=None if heard_at is None else Now(boot="", up=0.0, wall=heard_at),
         )
 
@@ -151,19 +155,29 @@ class NanoMdm:
     def _command(self, target: Target, command_id: str) -> Secret:
         """The command, token in clear and all: for one request, and never kept."""
         if target.token is None:
-            raise self._no_token()
+            raise self._no_token(target.command_id)
         if target.token.owner != token_owner(self.name, target.command_id):
             raise Misconfigured(self.name, "the token at hand is another device's: not used", No.FORBIDDEN)
         token = self._vault.open(target.token).reveal()
         command = {"RequestType": "ClearPasscode", "UnlockToken": token}
         return Secret(plistlib.dumps({"Command": command, "CommandUUID": command_id}))
 
-    def _no_token(self) -> Trouble:
-        if not self._vault.is_sound():
-            return Misconfigured(self.name, _VAULT_SHUT.what, No.FORBIDDEN)
+    def _no_token(self, enrollment_id: str) -> Trouble:
+        """Certain about the device only where the vault is sound; what we have lost is our own fault."""
+        if enrollment_id in self._with_token or not self._is_vault_sound(enrollment_id):
+            return Misconfigured(self.name, "its unlock token should be here and is not", No.FORBIDDEN)
         return Refused(
             self.name, "there is no unlock token for it; it must enrol again, or be erased", No.NO_TOKEN
         )
+
+    def _note_token(self, enrolled: Enrolled) -> bool:
+        has_token = enrolled.token is TokenState.CURRENT
+        (self._with_token.add if has_token else self._with_token.discard)(enrolled.enrollment_id)
+        return has_token
+
+    def _is_vault_sound(self, enrollment_id: str) -> bool:
+        others = len(self._with_token) - (enrollment_id in self._with_token)
+        return self._vault.is_sound() and others > 0
 
     async def _was_pushed(self, target: Target) -> bool:
         """The command is queued already, so whatever the push says, only the push can have failed."""
