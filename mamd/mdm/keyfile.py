@@ -81,8 +81,6 @@ def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise _bad(f"{path}: this is no file")
             if mode & 0o077:
                 raise _bad(f"{path}: others may read it ({stat.filemode(mode)}); cure: chmod 600 {path}")
             return file.read(_MAX_FILE_BYTES)
