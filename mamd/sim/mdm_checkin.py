@@ -53,6 +53,8 @@ class DeviceSide:
             message = parse_plist(request.body)
         except BadPlist:
             return _BAD_REQUEST
+        if not all(isinstance(message.get(name, kind()), kind) for name, kind in _TYPES.items()):
+            return _BAD_REQUEST
         who = identify(message)
         if who is None:
             return _SERVER_ERROR
@@ -151,6 +153,13 @@ _CHECK_INS: dict[str, Callable[[Enrolment, dict[str, Any]], None]] = {
     "Authenticate": _authenticate,
     "TokenUpdate": _token_update,
     "CheckOut": _check_out,
+}
+
+
+_TYPES: dict[str, type[str] | type[bytes]] = {
+    **dict.fromkeys(("UDID", "EnrollmentID", "UserID", "UserShortName"), str),
+    **dict.fromkeys(("MessageType", "Status", "CommandUUID", "Topic", "PushMagic"), str),
+    **dict.fromkeys(("Token", "UnlockToken"), bytes),
 }
 
 

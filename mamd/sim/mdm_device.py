@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mamd.sim.mdm_apns import Apns
-from mamd.sim.mdm_checkin import CHECKIN_TYPE, parse_plist
+from mamd.sim.mdm_checkin import CHECKIN_TYPE, BadPlist, parse_plist
 from mamd.sim.mdm_commands import NOT_NOW, MdmPhone, Result, execute
 from mamd.sim.mdm_identity import Identity
 from mamd.sim.mdm_webhook import Notes
@@ -160,7 +160,7 @@ class MdmDevice:
             self._woken = False
             try:
                 await self.contact()
-            except (OSError, WireError, Refused) as error:
+            except (OSError, WireError, Refused, BadPlist) as error:
                 self._notes.note("mdm.contact_failed", device=self.phone.udid, why=type(error).__name__)
 
     async def contact(self) -> list[Done]:

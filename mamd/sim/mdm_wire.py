@@ -11,7 +11,6 @@ the request was understood, a body that stops half way, an answer that never com
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http.client import responses
@@ -139,8 +138,7 @@ class Client:
         """The answer to one request.
 
         Raises OSError where nobody answers (time-outs included) and WireError for what is not
-        HTTP. A request goes out a second time only on a kept connection that the peer had
-        closed before it saw anything.
+        HTTP. Nothing is sent twice: a connection that breaks may have done its work.
         """
         parts = urlsplit(url)
         if parts.scheme != "http" or parts.hostname is None:
@@ -163,13 +161,13 @@ class Client:
 
     async def _send(self, origin: tuple[str, int], message: bytes) -> Response:
         idle = self._idle.setdefault(origin, [])
-        while idle:
-            kept = idle.pop()
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-                return await self._on(kept, origin, message)
-        reader, writer = await asyncio.open_connection(*origin, limit=MAX_HEAD)
+        connection = None
+        while idle and connection is None:
+            connection = _still_open(idle.pop())
+        if connection is None:
+            connection = _Connection(*await asyncio.open_connection(*origin, limit=MAX_HEAD))
         try:
-            return await self._on(_Connection(reader, writer), origin, message)
+            return await self._on(connection, origin, message)
         except asyncio.IncompleteReadError as error:
             raise ConnectionResetError("the answer ended before it was whole") from error
 
@@ -196,6 +194,13 @@ class Client:
 class _Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+
+
+def _still_open(connection: _Connection) -> _Connection | None:
+    if connection.reader.at_eof() or connection.writer.is_closing():
+        connection.writer.close()
+        return None
+    return connection
 
 
 async def read_request(reader: asyncio.StreamReader) -> Request | None:

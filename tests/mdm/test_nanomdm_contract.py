@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import plistlib
 import re
 from typing import Any
 
@@ -379,9 +380,9 @@ async def test_enrolling_again_ends_what_waited_without_a_word(site: Site) -> No
     await site.enqueue(phone.udid, body, "?nopush=1")
     await site.mdm.enrol(phone)
     assert await device.contact() == []
+    await site.receiver.wait_for(lambda _: _tallies(site) == [1, 1])
     await site.receiver.wait_for(lambda it: it.status == "Idle")
     assert _results(site, uuid) == []
-    assert [it.tally for it in site.receiver.events if it.topic == "mdm.TokenUpdate"] == [1, 1]
 
 
 async def test_checking_out_keeps_the_queue(site: Site) -> None:
@@ -402,6 +403,10 @@ async def test_devices_that_it_does_not_know(site: Site) -> None:
     with pytest.raises(Refused, match="500"):
         await stranger.contact()
     assert await _raw(stranger, b"no plist", REPORT_TYPE) == 400
+    number = plistlib.dumps({"UDID": 7, "Status": "Idle"})
+    assert await _raw(stranger, number, REPORT_TYPE) == 400
+    nobody = plistlib.dumps({"Status": "Idle"})
+    assert await _raw(stranger, nobody, REPORT_TYPE) == 500
 
 
 async def test_what_comes_the_receiver_does_not_take_is_lost(site: Site) -> None:
@@ -427,8 +432,9 @@ async def test_an_answer_that_is_not_200_loses_nothing_and_repeats_nothing(site:
     site.receiver.status = status
     device = await site.mdm.enrol(locked_phone())
     await device.contact()
+    await site.receiver.wait_for(lambda it: it.topic == "mdm.TokenUpdate")
     await site.receiver.wait_for(lambda it: it.status == "Idle")
-    assert [it.topic for it in site.receiver.events].count("mdm.TokenUpdate") == 1
+    assert _tallies(site) == [1]
 
 
 async def test_the_result_may_come_before_the_answer_to_enqueue(site: Site) -> None:
@@ -478,6 +484,10 @@ async def test_an_answer_that_a_test_prescribes(site: Site) -> None:
     uuid, body = clear_passcode(phone)
     await site.enqueue(phone.udid, body)
     assert (await site.receiver.result(uuid, "Error")).raw["ErrorChain"][0]["ErrorCode"] == 12078
+
+
+def _tallies(site: Site) -> list[int | None]:
+    return [event.tally for event in site.receiver.events if event.topic == "mdm.TokenUpdate"]
 
 
 def _results(site: Site, uuid: str) -> list[Any]:

@@ -9,11 +9,23 @@ import pytest
 
 from mamd.sim.mdm_apns import PushFault
 from mamd.sim.mdm_device import Done, Refused
-from tests.canary import HMAC_KEY, MARKER
-from tests.mdm.nanomdm_server import FILEKV, RealNanoMdm, StorageFlags, pgsql, real_nanomdm, schema
+from mamd.sim.mdm_faults import Fault, FaultKind
+from mamd.sim.mdm_queue import Storage
+from mamd.sim.mdm_wire import Client
+from tests.canary import API_KEY, HMAC_KEY, MARKER
+from tests.mdm.nanomdm_server import (
+    FILEKV,
+    RealNanoMdm,
+    StorageFlags,
+    basic_auth,
+    pgsql,
+    real_nanomdm,
+    schema,
+)
 from tests.mdm.phones import locked_phone
 from tests.mdm.postgres import Postgres
 from tests.mdm.receiver import Receiver
+from tests.mdm.relay import Relay
 from tests.mdm.sites import Site, clear_passcode, command, real_site
 from tests.needs import need
 
@@ -92,6 +104,43 @@ async def _postponed(site: Site) -> list[str]:
     await site.enqueue(device.phone.udid, clear_passcode(locked_phone())[1], "?nopush=1")
     await site.enqueue(device.phone.udid, command("ProfileList")[1], "?nopush=1")
     return [done.status for done in await device.contact()]
+
+
+async def test_a_proxy_before_the_real_server_fails_on_demand(real: Site) -> None:
+    """Through the relay the real server hangs after its work, or somebody before it says 429."""
+    phone = locked_phone()
+    await real.mdm.enrol(phone)
+    headers = {"Authorization": basic_auth(API_KEY)}
+    uuid, body = clear_passcode(phone)
+    client = Client()
+    async with Relay(real.mdm.url) as proxy:
+        address = f"{proxy.url}/v1/enqueue/{phone.udid}"
+        proxy.faults.set(Fault(FaultKind.TOO_MANY, times=1, retry_after="7"))
+        assert (await client.call("PUT", address, body, headers)).headers["retry-after"] == "7"
+        proxy.faults.set(Fault(FaultKind.RESET_AFTER, times=1))
+        with pytest.raises(ConnectionError):
+            await client.call("PUT", address, body, headers)
+        await real.receiver.result(uuid)
+        assert (await client.call("PUT", address, body, headers)).status == 500  # it exists already
+    client.close()
+
+
+async def test_an_event_of_the_real_server_can_be_lost_at_the_right_moment(tmp_path: Path) -> None:
+    """A relay before the receiver loses the result, and nobody ever hears of it again."""
+    async with Receiver(HMAC_KEY) as receiver, Relay(receiver.url.removesuffix("/webhook")) as line:
+        async with real_nanomdm(tmp_path, FILEKV, f"{line.url}/webhook") as mdm:
+            phone = locked_phone()
+            device = await mdm.enrol(phone)
+            await receiver.wait_for(lambda it: it.tally == 1)
+            site = Site(mdm, receiver, Storage.FILEKV)
+            uuid, body = clear_passcode(phone)
+            await site.enqueue(phone.udid, body, "?nopush=1")
+            line.deaf = True
+            await device.contact()
+            await line.has_missed(2)
+            site.close()
+        assert all(event.command_uuid != uuid for event in receiver.events)
+        assert not phone.passcode_set
 
 
 async def test_a_database_can_be_asked(tmp_path: Path, cluster: Postgres) -> None:
