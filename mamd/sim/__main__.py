@@ -17,8 +17,13 @@ from pathlib import Path
 from mamd.sim.control import Control
 from mamd.sim.keys import Supervision
 from mamd.sim.launchpad import SimLaunchpad
+from mamd.sim.mdm_act import mdm_act
+from mamd.sim.mdm_part import MdmPart
+from mamd.sim.phone import Phone
 from mamd.sim.record import Record
 from mamd.sim.scenario import SHIPPED, BadScenario, Scenario, load
+
+API_KEY, HMAC_KEY = "MAMD_SIM_API_KEY", "MAMD_SIM_HMAC_KEY"  # in the environment: arguments are seen by all
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,29 +54,42 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         "--quiet", action="append", default=[], metavar="KIND", help="do not record this kind"
     )
     parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
-    return parser.parse_args(argv)
+    parser.add_argument("--mdm", type=int, metavar="PORT", help="the phones have an MDM, there (0: any port)")
+    parser.add_argument("--webhook", metavar="URL", help="where the MDM posts what happens")
+    parser.add_argument(
+        "--mark", default="", help="unlock tokens begin with this, so that leaks can be found"
+    )
+    options = parser.parse_args(argv)
+    if options.mdm is not None and not os.environ.get(API_KEY):
+        parser.error(
+            f"--mdm needs the API key in the environment, as {API_KEY} (and {HMAC_KEY} for the webhook)"
+        )
+    return options
 
 
 async def _run(options: argparse.Namespace, scenario: Scenario | None) -> None:
     ended = asyncio.Event()
     _end_by(ended, until_eof=options.until_eof)
     control = Control(options.control)
+    mdm = _mdm(options)
     launchpad = SimLaunchpad(
         options.folder,
-        parts=[control],
+        parts=[_Marks(options.mark.encode()), *([mdm] if mdm else []), control],
         record=Record(options.folder / "record.jsonl", skip=frozenset(options.quiet)),
         exits_with_last=options.exits_with_last,
         boot_s=options.boot_s,
     )
     async with launchpad:
-        _say_where(launchpad, control)
+        if mdm is not None:
+            launchpad.acts["mdm"] = mdm_act(mdm)
+        _say_where(launchpad, control, mdm)
         story = asyncio.create_task(scenario.play(launchpad, pace=options.pace)) if scenario else None
         await ended.wait()
         if story is not None:
             story.cancel()
 
 
-def _say_where(launchpad: SimLaunchpad, control: Control) -> None:
+def _say_where(launchpad: SimLaunchpad, control: Control, mdm: MdmPart | None) -> None:
     places = {
         "usbmuxd": str(launchpad.socket),
         "sysfs": str(launchpad.sysfs),
@@ -80,7 +98,33 @@ def _say_where(launchpad: SimLaunchpad, control: Control) -> None:
         "supervision_certificate": str(launchpad.folder / "organisation.crt"),
         "supervision_key": str(launchpad.folder / "organisation.key"),
     }
+    if mdm is not None:
+        places["mdm"] = mdm.mdm.url
     print(json.dumps(places), flush=True)
+
+
+def _mdm(options: argparse.Namespace) -> MdmPart | None:
+    if options.mdm is None:
+        return None
+    keys = os.environ[API_KEY], os.environ.get(HMAC_KEY)
+    return MdmPart(keys[0], webhook_url=options.webhook, hmac_key=keys[1], port=options.mdm)
+
+
+class _Marks:
+    """A part that marks the unlock token of each phone, before its MDM sees it."""
+
+    def __init__(self, mark: bytes) -> None:
+        self._mark = mark
+
+    async def start(self, launchpad: SimLaunchpad) -> None:
+        """Nothing: phones are marked when they are met."""
+
+    async def stop(self) -> None:
+        """Nothing runs."""
+
+    def met(self, phone: Phone) -> None:
+        """Mark it."""
+        phone.unlock_token = self._mark + phone.unlock_token
 
 
 def _end_by(ended: asyncio.Event, *, until_eof: bool) -> None:

@@ -44,7 +44,14 @@ class Sysfs:
             made.mkdir(parents=True)
 
     def address(self, port: str) -> int:
-        """Take a free address on the port's bus: the next after the last one. Raises `BusFull`."""
+        """An address for what is plugged in there; the hubs on its way come first. Raises `BusFull`."""
+        for hub in hubs_to(port):
+            if hub not in self._devnums:
+                self._add(hub, self._free_address(hub), _hub(hub))
+        return self._free_address(port)
+
+    def _free_address(self, port: str) -> int:
+        """The next after the last one that was given out on this bus."""
         bus = _bus(port)
         taken = self._taken.get(bus, set())
         start = self._next.get(bus, 1)
@@ -56,10 +63,7 @@ class Sysfs:
         return devnum
 
     def add(self, attachment: Attachment) -> None:
-        """Show a phone in its mode, and the hubs on the way to it."""
-        for hub in hubs_to(attachment.port):
-            if hub not in self._devnums:
-                self._add(hub, self.address(hub), _hub(hub))
+        """Show a phone in its mode, under the address that it was given."""
         self._add(attachment.port, attachment.devnum, _phone(attachment))
 
     def remove(self, path: str) -> None:
