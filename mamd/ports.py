@@ -302,6 +302,11 @@ class Snapshot:
     """All that are not settled."""
     enrolled: tuple[Enrolled, ...] = ()
     meta: Mapping[str, str] = field(default_factory=dict)
+    is_from_the_past: bool = False
+    """
+    The state is older than what is known outside it: a backup was put back, or the database was
+    lost. Said at each start until something has been committed, so the first commit is a hold.
+    """
 
 
 class Store(Protocol):
