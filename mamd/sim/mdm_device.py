@@ -71,7 +71,8 @@ class MdmDevice:
         self._client = client or Client()
         self._contact_lock = asyncio.Lock()
         self._polling: asyncio.Task[None] | None = None
-        self._started = self._connected = self._woken = self._postponed = False
+        self._started = self._woken = self._postponed = False
+        self._connected: bytes | None = None  # the push token that Apple knows it by now
 
     @property
     def reachable(self) -> bool:
@@ -138,12 +139,13 @@ class MdmDevice:
     def phone_changed(self) -> None:
         """Look at the phone again: it may have gone online or offline, or have been unlocked."""
         wants = self._started and self.reachable
-        if wants and not self._connected:
-            self._connected = True
-            self._apns.connect(self.phone.push_token, self.wake)
-        elif not wants and self._connected:
-            self._connected = False
-            self._apns.disconnect(self.phone.push_token)
+        token = self.phone.push_token if wants else None
+        if token != self._connected:
+            before, self._connected = self._connected, token
+            if before is not None:
+                self._apns.disconnect(before)
+            if token is not None:
+                self._apns.connect(token, self.wake)
         if wants and self._postponed and not self.phone.locked:
             self.wake()  # after a last NotNow a device polls by itself once it can
 

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from mamd.sim.launchpad import SimLaunchpad
 from mamd.sim.mdm import SimMdm
 from mamd.sim.mdm_apns import PushFault
-from mamd.sim.mdm_device import Manners
+from mamd.sim.mdm_device import Manners, Refused
 from mamd.sim.mdm_faults import Fault, FaultKind
 from mamd.sim.mdm_queue import Storage
 from mamd.sim.phone import Phone
@@ -96,11 +96,14 @@ class MdmPart:
             task.add_done_callback(self._enrolling.discard)
 
     async def obey(self, order: Order) -> None:
-        """Carry out one order. Raises BadOrder, and then nothing has changed."""
+        """Carry out one order. Raises BadOrder for one that makes no sense or finds the MDM down."""
         what = order.get("do")
         if not isinstance(what, str) or what not in _ORDERS:
             raise BadOrder(f"unknown order {what!r}{_nearest(str(what), _ORDERS)}")
-        await _ORDERS[what](self, order)
+        try:
+            await _ORDERS[what](self, order)
+        except (OSError, Refused) as error:
+            raise BadOrder(f"{what}: the MDM did not take it ({error}); is it down?") from error
 
     async def enrol_all(self) -> None:
         """Enrol every phone that has an MDM, and from now on those that are met."""
@@ -173,6 +176,8 @@ async def _manners(part: MdmPart, order: Order) -> None:
             raise BadOrder(f"phones have no manner {name!r}{_nearest(name, known)}")
     manners = part.mdm.device(part.phone(order.get("phone"))).manners
     for name, value in settings.items():
+        _check_manner(name, value, getattr(manners, name))
+    for name, value in settings.items():
         setattr(manners, name, value)
     part.mdm.phone_changed(str(order["phone"]))
 
@@ -188,6 +193,12 @@ _ORDERS: dict[str, Callable[[MdmPart, Order], Awaitable[None]]] = {
     "webhook": _webhook,
     "manners": _manners,
 }
+
+
+def _check_manner(name: str, value: object, now: object) -> None:
+    wanted = (int, float) if isinstance(now, float) else type(now)
+    if not isinstance(value, wanted) or isinstance(value, bool) is not isinstance(now, bool):
+        raise BadOrder(f"{name} is {value!r}, but would have to be like {now!r}")
 
 
 def _named(kind: type[_Named], name: object) -> _Named | None:

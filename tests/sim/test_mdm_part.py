@@ -73,6 +73,13 @@ async def test_every_order_is_obeyed(part: MdmPart) -> None:
     assert part.mdm.devices[udid].manners.cellular
 
 
+async def test_an_order_to_an_mdm_that_is_down_says_so(part: MdmPart) -> None:
+    """Nobody can enrol while the MDM is down."""
+    await part.obey({"do": "down"})
+    with pytest.raises(BadOrder, match="is it down"):
+        await part.obey({"do": "enrol"})
+
+
 @pytest.mark.parametrize(
     ("order", "text"),
     [
@@ -80,6 +87,7 @@ async def test_every_order_is_obeyed(part: MdmPart) -> None:
         ({"do": "enroll"}, "did you mean enrol?"),
         ({"do": "fail", "how": "HANG_AFTR"}, "did you mean HANG_AFTER?"),
         ({"do": "fail", "how": "TOO_MANY", "times": "often"}, "'often' is not a count"),
+        ({"do": "manners", "phone": locked_phone(1).udid, "not_now": 2}, "would have to be like {}"),
         ({"do": "manners", "phone": "nobody"}, "no phone has the UDID 'nobody'"),
         ({"do": "manners", "phone": "nobody", "not_know": 1}, "did you mean not_now?"),
     ],

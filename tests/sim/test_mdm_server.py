@@ -166,6 +166,20 @@ async def test_a_locked_phone_that_was_restarted_has_no_network(site: Site, mdm:
         await mdm.devices[phone.udid].contact()
 
 
+async def test_a_phone_that_enrols_again_may_have_a_new_push_token(site: Site, mdm: SimMdm) -> None:
+    """After a re-enrolment the phone is reached by its new token and no longer by its old one."""
+    phone = locked_phone()
+    await mdm.enrol(phone)
+    old, phone.push_token = phone.push_token, bytes(32)
+    await mdm.enrol(phone)
+    uuid, body = clear_passcode(phone)
+    await mdm.apns.push(old)
+    await site.enqueue(phone.udid, body)
+    await site.receiver.result(uuid)
+    await mdm.server.webhook.settled()
+    assert sum(event.status == "Idle" for event in site.receiver.events) == 1
+
+
 async def test_a_phone_polls_by_itself_after_a_not_now(site: Site, mdm: SimMdm) -> None:
     """A phone whose last word was NotNow calls home as soon as it is unlocked, without a push."""
     phone = locked_phone()
