@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.client import responses
 from urllib.parse import parse_qs, urlsplit
 
@@ -266,7 +267,7 @@ async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
 def response_bytes(response: Response, *, keep: bool = True, without_body: bool = False) -> bytes:
     """An answer as it goes over the wire; `without_body` for HEAD."""
     reason = responses.get(response.status, "Status")
-    fields = {**response.headers, "Content-Length": str(len(response.body))}
+    fields = {"Date": formatdate(usegmt=True), **response.headers, "Content-Length": str(len(response.body))}
     if not keep:
         fields["Connection"] = "close"
     body = b"" if without_body else response.body[: response.cut_at]
