@@ -28,8 +28,14 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _DEFAULT_RETRY_S, _LONGEST_RETRY_S = 60.0, 3600.0
 
 
-def client_for(url: str, *, user: str, password: str) -> httpx.AsyncClient:
-    """A client for one MDM with Basic authentication: five connections, deadlines, no redirects."""
+def client_for(
+    url: str, *, user: str, password: str, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
+    """
+    A client for one MDM with Basic authentication: five connections, deadlines, no redirects.
+
+    HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE of the environment count, unless there is a transport.
+    """
     return httpx.AsyncClient(
         base_url=url,
         auth=httpx.BasicAuth(user, password),
@@ -37,6 +43,7 @@ def client_for(url: str, *, user: str, password: str) -> httpx.AsyncClient:
         limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
         headers={"User-Agent": "mamd", "Accept-Encoding": "identity"},
         follow_redirects=False,
+        transport=transport,
     )
 
 

@@ -45,9 +45,9 @@ def token_owner(mdm: str, enrollment_id: str) -> str:
     return f"{mdm}/{enrollment_id}"
 
 
-def client(url: str, api_key: str) -> httpx.AsyncClient:
+def client(url: str, api_key: str, *, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
     """A client for NanoMDM's API with the key that it was started with (`-api`)."""
-    return client_for(url, user=USER, password=api_key)
+    return client_for(url, user=USER, password=api_key, transport=transport)
 
 
 class NanoMdm:
