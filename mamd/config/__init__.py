@@ -1,0 +1,1 @@
+"""What an operator wrote down about this Launchpad: every mistake at once, with its place and cure."""
