@@ -339,6 +339,8 @@ def next_look(
     if is_damped(link, now):
         assert link.damped_until is not None
         return LookPlan(link.damped_until, pair=True)
+    if link.cause is Cause.HIDDEN and not link.listed:
+        return None  # only the bus can bring news of it
     if not link.listed:
         return LookPlan(max(now.up + 1.0, link.attached.up + HIDDEN_AFTER_S))
     at = _calm(link, now)

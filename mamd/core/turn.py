@@ -195,11 +195,14 @@ def standing(link: Link, now: Now) -> Standing:
     return Standing(tuple(lasted))
 
 
-def plan(was: Situation, now: Now, view: View, rules: RuleSet) -> LookPlan | None:
+def plan(was: Situation, now: Now, view: View, rules: RuleSet, *, asked: bool = False) -> LookPlan | None:
     """
     The next look at a device; None if there is none to be had.
 
     A Pair request is allowed only for a device that is ours (promise 1).
+
+    Args:
+        asked: It is to be looked at now (`LookNow`), so a Pair request need not be due.
     """
     link = was.link
     if link is None or view.charge_only:
@@ -209,7 +212,8 @@ def plan(was: Situation, now: Now, view: View, rules: RuleSet) -> LookPlan | Non
     planned = links.next_look(link, now, waits_s=longest_waits(rules, trigger), run_left_s=left)
     if planned is None:
         return None
-    return replace(planned, pair=planned.pair and not not_ours(view, link))
+    may_pair = (planned.pair or asked) and not not_ours(view, link)
+    return replace(planned, at=now.up if asked else planned.at, pair=may_pair)
 
 
 # --------------------------------------------------------------------------------- facts
