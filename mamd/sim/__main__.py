@@ -21,7 +21,7 @@ from mamd.sim.mdm_act import mdm_act
 from mamd.sim.mdm_part import MdmPart
 from mamd.sim.phone import Phone
 from mamd.sim.record import Record
-from mamd.sim.scenario import SHIPPED, BadScenario, Scenario, load
+from mamd.sim.scenario import SHIPPED, BadScenario, Scenario, load, play_act
 
 API_KEY, HMAC_KEY = "MAMD_SIM_API_KEY", "MAMD_SIM_HMAC_KEY"  # in the environment: arguments are seen by all
 
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     except BadScenario as error:
         print(error, file=sys.stderr)
         return 2
-    asyncio.run(_run(options, scenario))
+    asyncio.run(_run(options, supervision, scenario))
     return 0
 
 
@@ -67,7 +67,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     return options
 
 
-async def _run(options: argparse.Namespace, scenario: Scenario | None) -> None:
+async def _run(options: argparse.Namespace, supervision: Supervision, scenario: Scenario | None) -> None:
     ended = asyncio.Event()
     _end_by(ended, until_eof=options.until_eof)
     control = Control(options.control)
@@ -76,17 +76,19 @@ async def _run(options: argparse.Namespace, scenario: Scenario | None) -> None:
         options.folder,
         parts=[_Marks(options.mark.encode()), *([mdm] if mdm else []), control],
         record=Record(options.folder / "record.jsonl", skip=frozenset(options.quiet)),
+        supervision=supervision,
+        pace=options.pace,
         exits_with_last=options.exits_with_last,
         boot_s=options.boot_s,
     )
     async with launchpad:
+        launchpad.acts["play"] = play_act
         if mdm is not None:
             launchpad.acts["mdm"] = mdm_act(mdm)
         _say_where(launchpad, control, mdm)
-        story = asyncio.create_task(scenario.play(launchpad, pace=options.pace)) if scenario else None
+        if scenario is not None:
+            launchpad.tell(scenario.play(launchpad))
         await ended.wait()
-        if story is not None:
-            story.cancel()
 
 
 def _say_where(launchpad: SimLaunchpad, control: Control, mdm: MdmPart | None) -> None:

@@ -6,12 +6,14 @@ to `launchpad.acts`.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mamd.sim import characters
+from mamd.sim.characters import Beat
 from mamd.sim.mux_client import UsbmuxdFault
 from mamd.sim.phone import Fault, Mode, Trust
 from mamd.sim.sysfs import BusFull
@@ -54,6 +56,17 @@ async def perform(launchpad: SimLaunchpad, step: Step) -> None:
         await waiting
 
 
+async def play(launchpad: SimLaunchpad, beats: Iterable[Beat]) -> None:
+    """Do each step at its time from now, at the Launchpad's pace. One that fails is noted, and no more."""
+    begin = asyncio.get_running_loop().time()
+    for beat in sorted(beats, key=lambda beat: beat.at_s):
+        await asyncio.sleep(begin + beat.at_s / launchpad.pace - asyncio.get_running_loop().time())
+        try:
+            await perform(launchpad, beat.step)
+        except BadStep as error:
+            launchpad.record.note("scenario", what="step failed", step=beat.step.get("act"), why=str(error))
+
+
 def choice(kind: type[Choice], value: object) -> Choice:
     """The member of an enum that has that value. Raises `BadStep` with those there are."""
     try:
@@ -88,14 +101,15 @@ def _hub_on(pad: SimLaunchpad, *, hub: str) -> None:
 def _bring(
     pad: SimLaunchpad, *, character: str, name: str, number: int, port: str | None = None, attach: bool = True
 ) -> None:
-    """A phone that nobody saw before, in one of the states that `characters` knows."""
+    """A phone that nobody saw before, in one of the states that `characters` knows; its story begins now."""
     make = characters.BY_NAME.get(character)
     if make is None:
         raise BadStep(f"no character is called {character!r}; there are {', '.join(characters.BY_NAME)}")
-    made = make(number, name=name)
+    made = make(number, name=name, supervision=pad.supervision)
     made.prepare(pad)
     if attach:
         pad.attach(made.phone, port)
+        pad.tell(play(pad, made.beats))
 
 
 # What people do to a phone.

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import plistlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Protocol
 
 from mamd.sim import keys
 from mamd.sim.acts import ACTS, Act, NoSuchPhone, PortTaken
@@ -55,6 +55,8 @@ class SimLaunchpad:
         *,
         parts: Sequence[Part] = (),
         record: Record | None = None,
+        supervision: keys.Supervision | None = None,
+        pace: float = 1.0,
         backlog: int = BACKLOG,
         exits_with_last: bool = False,
         boot_s: float = 0.0,
@@ -71,6 +73,9 @@ class SimLaunchpad:
             exits_with_last=exits_with_last,
         )
         self.parts = list(parts)
+        self.supervision = supervision  # the organisation of the phones that acts bring
+        self.pace = pace  # 2: stories go twice as fast
+        self._stories: set[asyncio.Task[None]] = set()
         self.acts: dict[str, Act] = dict(ACTS)  # parts may add theirs
         self.phones: dict[str, Phone] = {}  # all that were ever here, by UDID
         self.boot_s = boot_s  # how long a phone is off the bus when it starts anew
@@ -104,6 +109,8 @@ class SimLaunchpad:
         """Stop everything; the folder stays, to be read."""
         for timer in self._booting.values():
             timer.cancel()
+        for story in list(self._stories):
+            story.cancel()
         for part in reversed(self.parts):
             await part.stop()
         await self.usbmuxd.stop()
@@ -117,6 +124,16 @@ class SimLaunchpad:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+    def tell(self, story: Coroutine[Any, Any, None]) -> None:
+        """Let a story go on beside everything else, until its end or ours."""
+        task = asyncio.get_running_loop().create_task(story)
+        self._stories.add(task)
+        task.add_done_callback(self._stories.discard)
+
+    async def told(self) -> None:
+        """Wait until all stories that go on have come to their end."""
+        await asyncio.gather(*self._stories)
 
     # Cables.
 

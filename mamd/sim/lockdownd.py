@@ -167,7 +167,9 @@ class LockdownConnection:
 
     def _start_service(self, request: Request) -> Reply:
         """No service runs here; the reason given is the one that the phone's state would have."""
-        service = {"Service": request.get("Service")}
+        if not isinstance(request.get("Service"), str):
+            return trust.error("MissingService")
+        service = {"Service": request["Service"]}
         if self._session is None:
             return trust.error("SessionInactive", **service)
         if not self._phone.first_unlocked:
@@ -207,9 +209,9 @@ def _of_interest(name: str, request: Request, session: str | None) -> dict[str, 
     """What a judge wants to know of a request besides its name: never a secret, never a certificate."""
     fields: dict[str, Any] = {"session": session is not None}
     if name == "GetValue":
-        fields |= {"key": request.get("Key"), "domain": request.get("Domain")}
+        fields |= {name.lower(): str(request[name]) for name in ("Key", "Domain") if name in request}
     if name == "Pair":
-        options = request.get("PairingOptions") or {}
+        options = trust.pairing_options(request)
         fields["supervised"] = "SupervisorCertificate" in options or "ChallengeResponse" in options
     return fields
 

@@ -12,7 +12,6 @@ story attaches it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 import yaml
 
 from mamd.sim import characters
-from mamd.sim.acts import BadStep, perform
+from mamd.sim.acts import BadStep, play
 from mamd.sim.characters import Beat, Character
 from mamd.sim.keys import Supervision
 from mamd.sim.launchpad import SimLaunchpad, port_number
@@ -39,17 +38,11 @@ class Scenario:
     cast: tuple[Character, ...]
     beats: tuple[Beat, ...]
 
-    async def play(self, launchpad: SimLaunchpad, *, pace: float = 1.0) -> None:
-        """Prepare all phones, then do each step at its time, and end; `pace` 2 is twice as fast."""
+    async def play(self, launchpad: SimLaunchpad) -> None:
+        """Prepare all phones, then do each step at its time, at the Launchpad's pace."""
         for character in self.cast:
             character.prepare(launchpad)
-        begin = asyncio.get_running_loop().time()
-        for beat in sorted(self.beats, key=lambda beat: beat.at_s):
-            await asyncio.sleep(begin + beat.at_s / pace - asyncio.get_running_loop().time())
-            try:
-                await perform(launchpad, beat.step)
-            except BadStep as error:
-                launchpad.record.note("scenario", what="step failed", step=beat.step["act"], why=str(error))
+        await play(launchpad, self.beats)
 
 
 def staged(character: Character, port: str | None, at_s: float = 0.0) -> list[Beat]:
@@ -107,6 +100,15 @@ SHIPPED: dict[str, Callable[..., Scenario]] = {
     "storm": storm,
     "crowd": crowd,
 }
+
+
+def play_act(pad: SimLaunchpad, *, scenario: str) -> None:
+    """The act `play`: begin a scenario now, beside what goes on. Put it into `launchpad.acts["play"]`."""
+    try:
+        loaded = load(scenario, pad.supervision)
+    except BadScenario as error:
+        raise BadStep(str(error)) from error
+    pad.tell(loaded.play(pad))
 
 
 # From a file.

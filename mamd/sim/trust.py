@@ -34,7 +34,7 @@ def error(name: str, **more: Any) -> Reply:
 def pair(phone: Phone, request: Reply) -> Reply:
     """The answer to a Pair request. It may show the Trust dialog, and it may make the phone trust a host."""
     host = _host(request.get("PairRecord"))
-    options = request.get("PairingOptions") or {}
+    options = pairing_options(request)
     if host is None:
         return error("InvalidPairRecord")
     if "ChallengeResponse" in options:
@@ -42,6 +42,12 @@ def pair(phone: Phone, request: Reply) -> Reply:
     if phone.supervisor is not None and options.get("SupervisorCertificate") == phone.supervisor:
         return _supervised(phone, host)
     return _ordinary(phone, host, extended=bool(options.get("ExtendedPairingErrors")))
+
+
+def pairing_options(request: Reply) -> dict[str, Any]:
+    """The PairingOptions; none if they are not a dictionary."""
+    options = request.get("PairingOptions")
+    return options if isinstance(options, dict) else {}
 
 
 def _supervised(phone: Phone, host: HostTrust) -> Reply:

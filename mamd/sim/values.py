@@ -78,6 +78,8 @@ def get_value(phone: Phone, request: dict[str, Any], *, in_session: bool) -> dic
     values = domain(phone, str(name)) if name else (with_session if in_session else without_session)(phone)
     if key is None:
         return {"Value": values}
+    if not isinstance(key, str):
+        return {"Error": "InvalidRequest"}
     if key in values:
         return {"Key": key, "Value": values[key]}
     forbidden = not in_session and key in with_session(phone)

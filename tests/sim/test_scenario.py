@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from mamd.sim import characters
+from mamd.sim.acts import perform
 from mamd.sim.keys import Supervision
 from mamd.sim.launchpad import SimLaunchpad
 from mamd.sim.phone import Trust
@@ -29,7 +30,8 @@ FAST = 1000.0
 async def test_the_ward_has_one_of_each(pad: SimLaunchpad, supervision: Supervision) -> None:
     """Every character is on a port of its own, with on file what its story says."""
     scenario = ward(supervision)
-    await scenario.play(pad, pace=FAST)
+    pad.pace = FAST
+    await scenario.play(pad)
     assert sorted(one.phone.name for one in scenario.cast) == sorted(p.name for p in pad.attached.values())
     on_file = [one.on_file.value for one in scenario.cast if pad.usbmuxd.pairings.read(one.phone.udid)]
     assert set(on_file) == {"paired", "stale"}
@@ -37,10 +39,20 @@ async def test_the_ward_has_one_of_each(pad: SimLaunchpad, supervision: Supervis
     assert len(flapped) == 11
 
 
+async def test_a_phone_that_is_brought_has_its_story(pad: SimLaunchpad) -> None:
+    """A character brought by the control API flaps as it does in a scenario."""
+    pad.pace = FAST
+    await perform(pad, {"act": "bring", "character": "bad_cable", "name": "ward-1", "number": 1})
+    await pad.told()
+    attached = Record.read(pad.record.path, "launchpad", device=pad.phone("ward-1").udid, what="attached")
+    assert len(attached) == 11
+
+
 async def test_a_storm_leaves_everybody_locked(pad: SimLaunchpad) -> None:
     """A hub comes back, and all its phones have restarted and want their passcode."""
     scenario = SHIPPED["storm"](None, count=5, at_s=1.0)
-    await scenario.play(pad, pace=FAST)
+    pad.pace = FAST
+    await scenario.play(pad)
     assert len(pad.attached) == 5
     assert all(phone.locked and not phone.first_unlocked for phone in pad.attached.values())
 
@@ -79,7 +91,8 @@ async def test_a_story_from_a_file(pad: SimLaunchpad, tmp_path: Path) -> None:
             """,
         )
     )
-    await scenario.play(pad, pace=FAST)
+    pad.pace = FAST
+    await scenario.play(pad)
     assert {port: phone.name for port, phone in pad.attached.items()} == {"1-1.5": "ward-2"}
     (failed,) = Record.read(pad.record.path, "scenario")
     assert failed["why"].startswith("no phone is called 'nobody'")
@@ -164,8 +177,9 @@ async def test_another_process_plays_with_it(tmp_path: Path) -> None:
             await asyncio.to_thread(call, control + "/acts", {"act": "mdm", "order": {"do": "enrol"}}),
             await asyncio.to_thread(call, control + "/acts", {"act": "mdm", "order": {"do": "enroll"}}),
             await asyncio.to_thread(call, control + "/nowhere"),
+            await asyncio.to_thread(call, control + "/acts", {"act": "play", "scenario": "nowhere"}),
         ]
-        assert [status for status, _ in answers] == [200, 400, 400, 200, 400, 404]
+        assert [status for status, _ in answers] == [200, 400, 400, 200, 400, 404, 400]
         assert answers[1][1]["done"] == 1
         assert "restoring, recovery, dfu" in answers[2][1]["error"]
         _, state = await asyncio.to_thread(call, control + "/state")
