@@ -71,9 +71,17 @@ class Listener:
         came: How many connections have come up so far. DeviceIDs of two are never compared.
     """
 
-    def __init__(self, address: Address, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        on_change: Callable[[], None],
+        *,
+        beat_s: float = BEAT_S,
+        answer_s: float = ANSWER_S,
+    ) -> None:
         self._address = address
         self._on_change = on_change
+        self._beat_s, self._answer_s = beat_s, answer_s
         self._ask_now = asyncio.Event()
         self._answered = float("-inf")
         self._asked = float("-inf")
@@ -134,7 +142,7 @@ class Listener:
 
     async def _asked_for(self, request: bytes) -> Wire:
         """A connection on which usbmuxd has said yes to this."""
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(self._answer_s):
             wire = await opened(self._address)
             try:
                 if await wire.ask(request) != Result(mux.OK):
@@ -171,7 +179,7 @@ class Listener:
         while True:
             self._ask_now.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(BEAT_S):
+                async with asyncio.timeout(self._beat_s):
                     await self._ask_now.wait()
             with _translated():
                 await self._ask()
@@ -179,7 +187,7 @@ class Listener:
     async def _ask(self) -> None:
         loop = asyncio.get_running_loop()
         self._asked = loop.time()
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(self._answer_s):
             wire = await opened(self._address)
             try:
                 await wire.ask(mux.READ_BUID)
@@ -210,8 +218,7 @@ def _translated() -> Iterator[None]:
     except Absent as error:
         raise _Ended(Went(Trouble.ABSENT, f"usbmuxd is not there ({error})")) from error
     except TimeoutError as error:
-        why = f"usbmuxd takes connections and has answered nothing for {ANSWER_S:.0f} s"
-        raise _Ended(Went(Trouble.SILENT, why)) from error
+        raise _Ended(Went(Trouble.SILENT, "usbmuxd takes connections and does not answer")) from error
     except Garbled as error:
         raise _Ended(Went(Trouble.GARBLED, "what usbmuxd says is not its protocol")) from error
     except Closed as error:

@@ -16,7 +16,7 @@ from typing import Final
 from mamd.core.errors import Misconfigured
 from mamd.core.events import Detached, UsbmuxdCame, UsbmuxdWent
 from mamd.core.facts import Answer, Attachment, Look, UsbMode
-from mamd.launchpad.listener import Listener, Trouble
+from mamd.launchpad.listener import ANSWER_S, BEAT_S, Listener, Trouble
 from mamd.launchpad.look import Looker, Memory
 from mamd.launchpad.pairing import Pairing, Pairings, Supervision
 from mamd.launchpad.records import Records
@@ -45,6 +45,7 @@ class PadSettings:
         pairing: Whether ordinary Pair requests may be sent beside supervised ones.
         supervision: The organisation's identity, if there is one.
         charge_only: Ports that are never opened.
+        beat_s, answer_s: How often usbmuxd is asked whether it still answers, and how long it may take.
     """
 
     usbmuxd: str
@@ -54,6 +55,8 @@ class PadSettings:
     pairing: Pairings = Pairings.ANY
     supervision: Supervision | None = None
     charge_only: frozenset[str] = frozenset()
+    beat_s: float = BEAT_S
+    answer_s: float = ANSWER_S
 
 
 class Pad:
@@ -72,7 +75,9 @@ class Pad:
         records = Records(settings.state)
         pairing = Pairing(records, settings.state, settings.pairing, settings.supervision)
         self._settings = settings
-        self._listener = Listener(address, self._usbmuxd_said)
+        self._listener = Listener(
+            address, self._usbmuxd_said, beat_s=settings.beat_s, answer_s=settings.answer_s
+        )
         self._looker = Looker(address, records, pairing, self._listener)
         self._scan = BusScan(settings.sysfs)
         self._topology = Topology(settings.boot, settings.charge_only)

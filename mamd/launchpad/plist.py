@@ -63,8 +63,16 @@ def repeated_message(data: bytes, bounds: Bounds) -> Message:
 
 
 def encoded(value: Message) -> bytes:
-    """XML, which usbmuxd and lockdownd both read."""
-    return plistlib.dumps(value)
+    """
+    XML, which usbmuxd and lockdownd both read.
+
+    Raises:
+        Garbled: A text in it cannot be written; it came from somebody else then.
+    """
+    try:
+        return plistlib.dumps(value)
+    except ValueError as error:
+        raise Garbled("a text with control characters") from error
 
 
 def _parsed(data: bytes, bounds: Bounds) -> object:
