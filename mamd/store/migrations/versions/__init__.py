@@ -1,0 +1,1 @@
+"""Every step, by its number."""
