@@ -362,6 +362,11 @@ class Keeper:
             return
         self.tell(ev.Looked(attachment, look), attachment=attachment)
 
+    async def heartbeat(self) -> None:
+        """Return once the loop has come round: it takes turns, and what it writes is written."""
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        await self.ask(Happening(self.clock.now(), told=Told(Note.TIME_CAME), answer=answer))
+
     def sweep(self) -> None:
         """Look whether anybody was forgotten; the storm watch is told the time."""
         self.put(Happening(self.clock.now(), told=Told(Note.TIME_CAME)))

@@ -365,6 +365,10 @@ class Ledger:
             is_new = last is None or not now.is_within(HOUR_S, of=last)
             self.calls.put(call.key, CallRow(call, now.wall, times=0 if is_new else times, last=last))
 
+    def open_calls(self) -> tuple[CallRow, ...]:
+        """Matters that are not settled yet."""
+        return tuple(row for row in self.calls if not row.is_settled)
+
     def stop_calling(self, stop: StopCalling) -> None:
         """Settle a matter; a key that ends in a stroke means everything below it."""
         for row in self.calls:
