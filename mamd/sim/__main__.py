@@ -23,6 +23,7 @@ from mamd.sim.phone import Phone
 from mamd.sim.record import Record
 from mamd.sim.scenario import SHIPPED, BadScenario, Scenario, load, play_act
 
+DEVICES = "devices.csv"  # what a site with the scenario's phones would have in its registry
 API_KEY, HMAC_KEY = "MAMD_SIM_API_KEY", "MAMD_SIM_HMAC_KEY"  # in the environment: arguments are seen by all
 
 
@@ -36,6 +37,8 @@ def main(argv: list[str] | None = None) -> int:
     except BadScenario as error:
         print(error, file=sys.stderr)
         return 2
+    if scenario is not None:
+        (options.folder / DEVICES).write_text(scenario.registry(options.mdm_name))
     asyncio.run(_run(options, supervision, scenario))
     return 0
 
@@ -55,6 +58,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--until-eof", action="store_true", help="end when standard input ends")
     parser.add_argument("--mdm", type=int, metavar="PORT", help="the phones have an MDM, there (0: any port)")
+    parser.add_argument("--mdm-name", default="", metavar="NAME", help="what the device list calls that MDM")
     parser.add_argument("--webhook", metavar="URL", help="where the MDM posts what happens")
     parser.add_argument(
         "--mark", default="", help="unlock tokens begin with this, so that leaks can be found"
@@ -97,6 +101,7 @@ def _say_where(launchpad: SimLaunchpad, control: Control, mdm: MdmPart | None) -
         "sysfs": str(launchpad.sysfs),
         "record": str(launchpad.record.path),
         "control": control.url,
+        "devices": str(launchpad.folder / DEVICES),
         "supervision_certificate": str(launchpad.folder / "organisation.crt"),
         "supervision_key": str(launchpad.folder / "organisation.key"),
     }

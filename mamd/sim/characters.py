@@ -38,7 +38,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """A phone with its story. `status` and `ownership` are what a site's registry should say of it."""
+    """A phone with its story, and what a registry should say of it (`status` and those after it)."""
 
     phone: Phone
     story: str
@@ -46,7 +46,22 @@ class Character:
     on_file: OnFile = OnFile.NOTHING
     beats: tuple[Beat, ...] = ()
     status: str = "active"
+    retired_reason: str = ""
     ownership: str = "shared"
+
+    def registry_row(self, mdm: str = "") -> dict[str, str]:
+        """The phone as a row of a site's device list; `mdm` is the name of its MDM there."""
+        identity = self.phone.identity
+        return {
+            "serial": identity.serial,
+            "udid": identity.udid,
+            "ecid": f"0x{identity.ecid:X}",
+            "name": identity.name,
+            "status": self.status,
+            "retired_reason": self.retired_reason,
+            "ownership": self.ownership,
+            "mdm": mdm if self.phone.mdm_enrolled else "",
+        }
 
     def prepare(self, launchpad: SimLaunchpad) -> None:
         """Make the Launchpad know the phone and have on file what it should. The phone is not attached."""
@@ -119,7 +134,13 @@ def personal(number: int, *, name: str, supervision: Supervision | None = None) 
 def stolen(number: int, *, name: str, supervision: Supervision | None = None) -> Character:
     """A phone that was reported stolen turns up."""
     phone = _phone(number, name, supervision, passcode_set=True, locked=True)
-    return Character(phone, "Retired as stolen, and here.", "Left alone; a person is told.", status="retired")
+    return Character(
+        phone,
+        "Retired as stolen, and here.",
+        "Left alone; a person is told.",
+        status="retired",
+        retired_reason="stolen",
+    )
 
 
 def waiting_for_trust(number: int, *, name: str, supervision: Supervision | None = None) -> Character:

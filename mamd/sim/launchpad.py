@@ -79,6 +79,7 @@ class SimLaunchpad:
         self.acts: dict[str, Act] = dict(ACTS)  # parts may add theirs
         self.phones: dict[str, Phone] = {}  # all that were ever here, by UDID
         self.boot_s = boot_s  # how long a phone is off the bus when it starts anew
+        self._met: set[Phone] = set()
         self._cables: dict[str, Phone] = {}
         self._on_bus: dict[str, Attachment] = {}
         self._unpowered: dict[str, dict[str, Phone]] = {}
@@ -138,14 +139,18 @@ class SimLaunchpad:
     # Cables.
 
     def attach(self, phone: Phone, port: str | None = None) -> str:
-        """Put the phone on a port (the next free one if none is named); the port. Raises `PortTaken`."""
+        """Put the phone on a port (the next free one if none is named); the port.
+
+        Raises `PortTaken` or `BusFull`, and then nothing has changed.
+        """
         port = port or self.free_port()
         if port in self._cables:
             raise PortTaken(f"port {port} holds {self._cables[port].name}; detach it first")
+        devnum = self.bus.address(port)
         self.meet(phone)
         self.record.note("launchpad", device=phone.udid, what="attached", port=port)
         self._cables[port] = phone
-        self._enumerate(port)
+        self._enumerate(port, devnum)
         return port
 
     def detach(self, phone: Phone) -> str:
@@ -231,16 +236,20 @@ class SimLaunchpad:
     # The bus.
 
     def meet(self, phone: Phone) -> None:
-        """Know a phone before it is attached, so that the parts can enrol it. Twice: nothing."""
-        if phone.udid in self.phones:
+        """Know a phone before it is attached, so that the parts can enrol it. Twice: nothing.
+
+        A second phone with the UDID of one that is known (an impostor) goes by its port only.
+        """
+        if phone in self._met:
             return
-        self.phones[phone.udid] = phone
+        self._met.add(phone)
+        self.phones.setdefault(phone.udid, phone)
         phone.on_change(self._changed)
         for part in self.parts:
             part.met(phone)
 
-    def _enumerate(self, port: str) -> None:
-        attachment = Attachment(self._cables[port], port, self.bus.address(port))
+    def _enumerate(self, port: str, devnum: int) -> None:
+        attachment = Attachment(self._cables[port], port, devnum)
         self._on_bus[port] = attachment
         self.bus.add(attachment)
         self._show(attachment)
@@ -271,14 +280,14 @@ class SimLaunchpad:
         """Off the bus, and back on it with another address when the phone has started."""
         self._vanish(port)
         if not self.boot_s:
-            self._enumerate(port)
+            self._enumerate(port, self.bus.address(port))
             return
         loop = asyncio.get_running_loop()
         self._booting[port] = loop.call_later(self.boot_s, self._started, port)
 
     def _started(self, port: str) -> None:
         del self._booting[port]
-        self._enumerate(port)
+        self._enumerate(port, self.bus.address(port))
 
 
 def port_number(number: int) -> str:

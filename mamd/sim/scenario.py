@@ -12,6 +12,8 @@ story attaches it.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +45,15 @@ class Scenario:
         for character in self.cast:
             character.prepare(launchpad)
         await play(launchpad, self.beats)
+
+    def registry(self, mdm: str = "") -> str:
+        """The device list that a site with these phones would have, as CSV."""
+        text = io.StringIO()
+        rows = [character.registry_row(mdm) for character in self.cast]
+        writer = csv.DictWriter(text, list(rows[0]) if rows else ["serial"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue()
 
 
 def staged(character: Character, port: str | None, at_s: float = 0.0) -> list[Beat]:

@@ -77,6 +77,7 @@ async def test_a_bus_has_room_for_127(pad: SimLaunchpad) -> None:
         pad.attach(Phone(Identity.numbered(number)), f"3-1.{number + 1}")
     with pytest.raises(BusFull, match="use another bus"):
         pad.attach(Phone(Identity.numbered(500)), "3-1.200")
+    assert len(pad.attached) == 125
 
 
 async def test_a_phone_that_leaves_is_nowhere(pad: SimLaunchpad, phone: Phone) -> None:
@@ -110,6 +111,17 @@ async def test_one_cable_one_phone(pad: SimLaunchpad, phone: Phone) -> None:
     assert {pad.phone(name) for name in (phone.name, phone.udid, phone.serial, port)} == {phone}
     with pytest.raises(BadStep, match="no phone is called 'x'; known: ward-1"):
         pad.phone("x")
+
+
+async def test_an_impostor_is_another_phone(pad: SimLaunchpad, phone: Phone) -> None:
+    """Two phones may say the same UDID on two ports; what happens to one does not happen to the other."""
+    impostor = Phone(phone.identity, passcode_set=True)
+    pad.attach(phone, "1-1.1")
+    pad.attach(impostor, "1-1.2")
+    impostor.enter_recovery()
+    assert pad.phone(phone.udid) is phone
+    assert pad.phone("1-1.2") is impostor
+    assert (seen(pad, "1-1.1")["idProduct"], seen(pad, "1-1.2")["idProduct"]) == ("12a8", "1281")
 
 
 async def test_a_phone_takes_its_time_to_start(tmp_path: Path, phone: Phone) -> None:

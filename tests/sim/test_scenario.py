@@ -1,6 +1,7 @@
 """Stories: shipped ones and those in files; and the process in which another one finds them played."""
 
 import asyncio
+import csv
 import json
 import os
 import signal
@@ -131,12 +132,13 @@ def test_a_name_that_is_nowhere() -> None:
 
 @asynccontextmanager
 async def process(
-    folder: Path, *words: str
+    folder: Path, *words: str, stdin: int | None = None
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, dict[str, Any]]]:
     """The simulator in a process of its own, and where it says that everything is."""
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "mamd.sim", "--folder", str(folder), *words),
         env=os.environ | {"MAMD_SIM_API_KEY": API_KEY},
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
     )
     assert running.stdout is not None
@@ -192,6 +194,20 @@ async def test_another_process_plays_with_it(tmp_path: Path) -> None:
         assert await running.wait() == 0
     assert MARKER.decode() not in Path(places["record"]).read_text()
     assert Record.read(Path(places["record"]), "mdm.device")
+
+
+async def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    """Given --until-eof it never outlives whoever holds its standard input; it leaves a device list."""
+    words = ("--scenario", "ward", "--until-eof", "--mdm-name", "hospital")
+    async with process(tmp_path / "pad", *words, stdin=asyncio.subprocess.PIPE) as (running, places):
+        rows = list(csv.DictReader(Path(places["devices"]).read_text().splitlines()))
+        assert len(rows) == len(characters.BY_NAME)
+        stolen = next(row for row in rows if row["retired_reason"] == "stolen")
+        assert (stolen["status"], stolen["mdm"], int(stolen["ecid"], 0) > 0) == ("retired", "hospital", True)
+        assert {row["ownership"] for row in rows} == {"shared", "personal"}
+        assert running.stdin is not None
+        running.stdin.close()
+        assert await running.wait() == 0
 
 
 async def test_a_scenario_that_does_not_load_is_one_clear_line(tmp_path: Path) -> None:
