@@ -37,7 +37,7 @@ class Books:
     def __init__(self, path: Path) -> None:
         self._database = Database(path)
         self._head = Head()
-        self._outside: Head | None = Head()
+        self._outside = Head()
         self._kept_at = 0.0
 
     # ------------------------------------------------------------------------ open, close
@@ -52,12 +52,12 @@ class Books:
             raise
 
     def _read_all(self) -> Snapshot:
-        outside = self._database.folder.head()
+        outside = self._database.folder.head() or Head()
         with self._database.reading() as connection:
             meta = {row["name"]: row["value"] for row in say.all_of(connection, "meta")}
             last = say.last_row(connection)
             head = Head.of(meta.get(plan.HEAD)) or (chain.head_of(last) if last else Head())
-            is_past = outside is not None and not self._has_been(connection, outside)
+            is_past = not self._has_been(connection, outside)
             # What is known outside is not overwritten by an older state, until that goes on.
             self._head, self._outside = head, head if is_past else outside
             return Snapshot(

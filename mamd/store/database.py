@@ -47,8 +47,6 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.folder = Folder(path)
-        self.was_lost = False
-        """There was no file, though one is known to have been."""
         self._engine = _engine(path)
         self._connection: Connection | None = None
         self._inode = 0
@@ -71,7 +69,6 @@ class Database:
     def _open(self) -> None:
         with told_plainly(self.path):
             try:
-                self.was_lost = not self.path.exists() and self.folder.head() is not None
                 if not self.path.exists():
                     self._make()
                 self.folder.check_beginning()
