@@ -65,7 +65,7 @@ class NanoMdm:
         )
         self._http, self._vault = http, vault
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._with_token: set[str] = set()
+        self._has_token: dict[str, bool] = {}  # of each enrollment that was read
 
     async def read(self, record: Record, enrolled: Enrolled | None, *, now: Now) -> MdmRecord | None:
         """
@@ -77,9 +77,11 @@ class NanoMdm:
         """
         if enrolled is None or enrolled.mdm != self.name:
             return None
-        has_token = self._note_token(enrolled)
         if enrolled.state is not Enrollment.ENROLLED:
+            self._has_token.pop(enrolled.enrollment_id, None)
             return None
+        has_token = enrolled.token is TokenState.CURRENT
+        self._has_token[enrolled.enrollment_id] = has_token
         heard_at = enrolled.last_contact
         return MdmRecord(
             mdm=self.name,
@@ -163,21 +165,17 @@ class NanoMdm:
         return Secret(plistlib.dumps({"Command": command, "CommandUUID": command_id}))
 
     def _no_token(self, enrollment_id: str) -> Trouble:
-        """Certain about the device only where the vault is sound; what we have lost is our own fault."""
-        if enrollment_id in self._with_token or not self._is_vault_sound(enrollment_id):
+        """Certain only of a device that is enrolled without one; what we have lost is our own fault."""
+        is_without = self._has_token.get(enrollment_id) is False
+        if not is_without or not self._is_vault_sound(enrollment_id):
             return Misconfigured(self.name, "its unlock token should be here and is not", No.FORBIDDEN)
         return Refused(
             self.name, "there is no unlock token for it; it must enrol again, or be erased", No.NO_TOKEN
         )
 
-    def _note_token(self, enrolled: Enrolled) -> bool:
-        has_token = enrolled.token is TokenState.CURRENT
-        (self._with_token.add if has_token else self._with_token.discard)(enrolled.enrollment_id)
-        return has_token
-
     def _is_vault_sound(self, enrollment_id: str) -> bool:
-        others = len(self._with_token) - (enrollment_id in self._with_token)
-        return self._vault.is_sound() and others > 0
+        holds_others = any(held for id, held in self._has_token.items() if id != enrollment_id)
+        return holds_others and self._vault.is_sound()
 
     async def _was_pushed(self, target: Target) -> bool:
         """The command is queued already, so whatever the push says, only the push can have failed."""

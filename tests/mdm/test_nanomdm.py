@@ -295,6 +295,8 @@ async def test_no_token_is_certain_only_if_the_vault_holds_others() -> None:
     with pytest.raises(Refused, match="enrol again, or be erased") as caught:
         await mdm.clear_passcode(Target("d-0001", UDID), command_id=COMMAND)
     assert caught.value.why is No.NO_TOKEN
+    with pytest.raises(Misconfigured):  # nothing was read of this one
+        await mdm.clear_passcode(Target("d-0003", "A"), command_id=COMMAND)
     with pytest.raises(Misconfigured):  # its books say that it has one, so the row was lost here
         await mdm.clear_passcode(Target("d-0002", OTHER), command_id=COMMAND)
 
