@@ -298,7 +298,10 @@ class Keeper:
 
     def _plan_look(self, attachment: Attachment) -> None:
         """When this attachment is looked at next; nothing is planned while a look is under way."""
-        if attachment in self._looking or attachment in self._asap:
+        if attachment in self._looking:
+            return
+        if attachment in self._asap:
+            self.agenda.put(attachment, self.clock.now().up)
             return
         planned = self.plan(attachment)
         self.agenda.put(attachment, planned.at if planned is not None else None)

@@ -294,7 +294,7 @@ class Turns:
 
 def command_id(installation: str, act: str) -> str:
     """What an MDM knows an act by: the same for the same act of this installation, and for no other."""
-    return str(uuid.uuid5(uuid.UUID(installation), act)).upper()
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{installation}/{act}")).upper()
 
 
 def turn_body(was: Situation, event: ev.Event, now: Now, view: View, turn: Turn) -> Mapping[str, Any]:
