@@ -47,7 +47,7 @@ from mamd.observe.log import TurnLog
 from mamd.observe.metrics import Metrics
 from mamd.observe.people import CommandPeople, WebhookPeople
 from mamd.ports import Changes, Mdm, People, Snapshot, Webhook
-from mamd.rulebook.devices import compared, read_devices
+from mamd.rulebook.devices import compare, read_devices
 from mamd.rulebook.lint import Site
 from mamd.rulebook.load import load_all
 from mamd.rulebook.switches import with_switches
@@ -229,14 +229,16 @@ def _import_devices(keeper: Keeper, settings: Settings, snapshot: Snapshot) -> N
     if settings.devices is None:
         return
     listed = read_devices(settings.devices, tuple(one.name for one in settings.mdms))
-    if listed.mistakes:
+    if listed.records is None:
         raise Misconfigured("devices", "\n".join(str(one) for one in listed.mistakes))
-    change = compared(listed.records, tuple(keeper.ledger.records))
-    if change.refusal:
-        raise Misconfigured("devices", change.refusal)
-    if change.records:
-        what = f"{len(change.records)} rows of {settings.devices.name}"
-        keeper.put(Happening(now, word=RecordsSet(change.records, settings.devices.name, what)))
+    change = compare(tuple(keeper.ledger.records), listed.records)
+    refusal = change.refusal or "; ".join(change.contradictions)
+    if refusal:
+        raise Misconfigured("devices", refusal)
+    records = (*change.added, *(new for _, new in change.changed), *change.left)
+    if records:
+        what = f"{len(records)} rows of {settings.devices.name}"
+        keeper.put(Happening(now, word=RecordsSet(records, settings.devices.name, what)))
 
 
 class _Reload:
