@@ -11,7 +11,7 @@ cheap every ten seconds on a connection of its own.
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -116,14 +116,15 @@ class Listener:
 
     async def _connection(self) -> Went:
         """One connection from its beginning to its end; why it ended."""
-        went = Went(Trouble.ENDED, "usbmuxd ended the connection")
+        # No TaskGroup: one that fails in the moment in which it is cancelled forgets that it was (3.11).
+        tasks = [asyncio.create_task(work) for work in (self._listen(), self._beat())]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen())
-                tasks.create_task(self._beat())
-        except* _Ended as ended:
-            went = _first(ended)
-        return went
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        return _reason(ends)
 
     async def _listen(self) -> None:
         settled: asyncio.TimerHandle | None = None
@@ -205,9 +206,12 @@ def _moved(
     return asyncio.get_running_loop().call_at(at, callback) if at is not None else None
 
 
-def _first(group: BaseExceptionGroup[_Ended]) -> Went:
-    first = group.exceptions[0]
-    return first.went if isinstance(first, _Ended) else _first(first)
+def _reason(ends: Sequence[BaseException | None]) -> Went:
+    """Why the first of the two ended; whatever else it was is a bug, and raised."""
+    first = next(end for end in ends if end is not None and not isinstance(end, asyncio.CancelledError))
+    if not isinstance(first, _Ended):
+        raise first
+    return first.went
 
 
 @contextmanager

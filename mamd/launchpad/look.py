@@ -74,7 +74,11 @@ class Looker:
         """
         rank = Rank.SILENT if memory.is_silent else Rank.DECIDES if target.identify else Rank.ANSWERS
         async with memory.one_at_a_time, self._open.place(rank):
-            to_do = replace(target, name=target.identify or not memory.is_named, tls=memory.wants_tls())
+            to_do = replace(
+                target,
+                name=target.identify or not memory.is_named,
+                tls=target.identify or memory.wants_tls(),
+            )
             found = await Visit(self._means, to_do, rank).made(deadline_s)
             if found.answer is Answer.SESSION and not found.had_tls:
                 found.locked = memory.locked  # False, and at most a minute old: see wants_tls

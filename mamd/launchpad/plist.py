@@ -67,12 +67,12 @@ def encoded(value: Message) -> bytes:
     XML, which usbmuxd and lockdownd both read.
 
     Raises:
-        Garbled: A text in it cannot be written; it came from somebody else then.
+        Garbled: A value in it cannot be written; it came from somebody else then.
     """
     try:
         return plistlib.dumps(value)
-    except ValueError as error:
-        raise Garbled("a text with control characters") from error
+    except (ValueError, OverflowError) as error:
+        raise Garbled("control characters, or a number that is too long") from error
 
 
 def _parsed(data: bytes, bounds: Bounds) -> object:

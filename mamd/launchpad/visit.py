@@ -282,7 +282,7 @@ class Visit:
             return
         assert self._target.udid is not None, "_may_pair has seen to it"
         if not await self._is_who_it_should_be(wire):
-            self._found.answer, self._found.pair = Answer.HOST_FAULT, PairAnswer.NOT_SENT
+            self._found.pair = PairAnswer.NOT_SENT
             return
         self._found.stage = "pair"
         paired = await self._means.pairing.pair(wire, self._target.udid)
