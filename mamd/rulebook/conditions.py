@@ -147,7 +147,7 @@ def _choice(word: Word) -> Reader[str]:
         elsewhere = [other.name for other in WORDS.values() if written and written in other.choices]
         if elsewhere and written not in word.choices:
             what = f"{shown(written)} is no {word.name}"
-            cure = f"it is one of '{elsewhere[0]}'; {word.name} is {_or(word.choices)}"
+            cure = f"it belongs to '{elsewhere[0]}'; {word.name} is {_or(word.choices)}"
             mistakes.add(node.place, what, cure)
             return None
         return known(node, mistakes)

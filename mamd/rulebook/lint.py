@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from mamd.config import Settings
 from mamd.config.mistakes import Mistake, Mistakes, Place, nearest, shown
 from mamd.core.conditions import Op
 from mamd.core.rules import Mode, Rule, RuleSet, Trigger
@@ -27,13 +28,19 @@ class Site:
     switched_mdms: tuple[str, ...] = ()
     """MDMs whose `clear_passcode_when_not_pairing` is on."""
 
+    @classmethod
+    def of(cls, settings: Settings) -> "Site":
+        """What the settings say to rules."""
+        names = tuple(mdm.name for mdm in settings.mdms)
+        return cls(names, settings.launchpad.name, settings.switched_mdms)
+
 
 def lint(rules: RuleSet, places: Places, site: Site | None = None) -> tuple[Mistake, ...]:
     """Every warning, by file, line and column."""
     found = Mistakes()
     for rule in rules.rules:
         place = places[("rule", rule.name)]
-        for what, cure in (*_of_rule(rule, rules), *_of_names(rule, site)):
+        for what, cure in (*_of_rule(rule, rules, site), *_of_names(rule, site)):
             found.add(place, f"rule {rule.name}: {what}", cure)
     for later, earlier in _passed_over(rules):
         what = f"rule {later.name}: passed over where rule {earlier.name} ({earlier.where}) holds too"
@@ -47,7 +54,7 @@ def lint(rules: RuleSet, places: Places, site: Site | None = None) -> tuple[Mist
     return found.in_order()
 
 
-def _of_rule(rule: Rule, rules: RuleSet) -> Iterator[tuple[str, str]]:
+def _of_rule(rule: Rule, rules: RuleSet, site: Site | None) -> Iterator[tuple[str, str]]:
     workflow = rules.workflow(rule.run)
     assert workflow is not None, "a rule without its workflow does not load"
     if not rule.because:
@@ -58,6 +65,9 @@ def _of_rule(rule: Rule, rules: RuleSet) -> Iterator[tuple[str, str]]:
     if workflow.can_erase and "status" not in words:
         yield "it can reach an erase, and asks for no status", "add 'status: [active, retired]', or narrower"
     is_unpaired = any(when.device is Trigger.UNPAIRED for when in rule.when)
+    if rule.mode is Mode.OBSERVE and is_unpaired and site is not None and site.switched_mdms:
+        cure = "write 'mode: off' here until you trust it, or turn the switch off"
+        yield "it observes, and so keeps 'clear_passcode_when_not_pairing' from its devices", cure
     if workflow.is_harsh and is_unpaired and "cause" not in words and "locked" not in words:
         yield "it does not ask for the cause", "add 'cause: locked': no other is ever cleared or erased"
 

@@ -21,6 +21,7 @@ from mamd.core.workflow import Workflow
 from mamd.rulebook.digest import sealed
 from mamd.rulebook.lint import Site, lint
 from mamd.rulebook.rules import WrittenRule, complete, read_rule
+from mamd.rulebook.switches import CLEAR_PASSCODE, with_switches
 from mamd.rulebook.workflows import read_workflow
 
 
@@ -49,7 +50,8 @@ def load_all(paths: Iterable[Path | str], site: Site | None = None) -> Loaded:
     The rule set of these files and folders. Raises nothing; loading twice gives the same.
 
     Args:
-        site: What mamd.yaml says, to hold names of MDMs against. None: they are not checked.
+        site: What mamd.yaml says: names of MDMs to check, and whose switch adds a last rule.
+            None: no names are checked, and there are no switches.
     """
     pile = _Pile()
     for path in paths:
@@ -129,12 +131,25 @@ def _is_first(kind: str, name: str | None, place: Place, pile: _Pile) -> bool:
 def _finish(pile: _Pile, site: Site | None) -> Loaded:
     rules: list[Rule] = []
     for written in pile.rules:
+        # A workflow with mistakes is no mistake of the rule that runs it.
         if written.rule.run in pile.broken:
             continue
         rule = complete(written, pile.workflows, pile.mistakes)
         if rule is not None:
             rules.append(rule)
+    _judge_switch(pile, site)
     if pile.mistakes:
         return Loaded(None, pile.mistakes.in_order(), ())
     loaded = RuleSet(tuple(rules), tuple(sorted(pile.workflows.values(), key=lambda one: one.name)))
-    return Loaded(sealed(loaded), (), lint(loaded, pile.places, site))
+    switched = with_switches(loaded, site.switched_mdms if site is not None else ())
+    return Loaded(sealed(switched), (), lint(loaded, pile.places, site))
+
+
+def _judge_switch(pile: _Pile, site: Site | None) -> None:
+    """The switch of an MDM is promised never to erase, whatever a site writes under its name."""
+    shipped = pile.workflows.get(CLEAR_PASSCODE.name)
+    if site is not None and site.switched_mdms and shipped is not None and shipped.can_erase:
+        cure = (
+            "give it another name: 'clear_passcode_when_not_pairing' in mamd.yaml runs it, and never erases"
+        )
+        pile.mistakes.add(pile.places[("workflow", shipped.name)], f"{shipped.name} erases", cure)

@@ -33,8 +33,7 @@ class WrittenRule:
 
 
 def read_rule(form: Form, mistakes: Mistakes) -> WrittenRule | None:
-    """One rule; None (with the mistakes noted) where anything in it is wrong."""
-    before = len(mistakes)
+    """One rule, its mistakes noted; None where not even its workflow can be told."""
     name = form.need("rule", forms.name, "give it a name: 'rule: not-pairing'")
     because = form.read("because", forms.text)
     mode = form.read("mode", forms.member(Mode))
@@ -43,10 +42,11 @@ def read_rule(form: Form, mistakes: Mistakes) -> WrittenRule | None:
     run = form.need("run", forms.name, "name the workflow to run: 'run: clear-passcode'")
     per_day = _limit(form, mistakes)
     form.close()
-    if name is None or run is None or len(mistakes) > before:
+    if run is None:
         return None
+    # With a mistake no rule set comes of it, but what it says beside its workflow is judged, too.
     rule = Rule(
-        name=name,
+        name=name or "",
         because=(because or "").strip(),
         when=tuple(one for one, _ in when),
         conditions=conditions,
@@ -186,10 +186,10 @@ def _is_patient(written: WrittenRule, workflow: Workflow, mistakes: Mistakes) ->
     for when, place in zip(written.rule.when, written.when_at, strict=True):
         if when.device is Trigger.DETACHED:
             cure = "use another 'when': clearing and erasing need the device on this cable"
-            mistakes.add(place, f"{workflow.name} {does}, and a detached device is out of reach", cure)
+            mistakes.add(place, f"{shown(workflow.name)} {does}, and a detached device is out of reach", cure)
         elif when.for_s < LEAST_BEFORE_A_CLEAR_S:
             cure = "write 'for: 5s' or more: shorter, it could be one bad moment"
-            mistakes.add(place, f"{workflow.name} {does} after less than 5 s", cure)
+            mistakes.add(place, f"{shown(workflow.name)} {does} after less than 5 s", cure)
     return len(mistakes) == before
 
 

@@ -91,7 +91,7 @@ def _read_step(node: Node, key: str, mistakes: Mistakes) -> Written | None:
         do=action or Action.CALL_A_PERSON,
         needs=_conditions(form, "needs", mistakes),
         until=_conditions(form, "until", mistakes),
-        wait_s=form.read("wait", forms.duration) or 0.0,
+        wait_s=form.read("wait", _wait) or 0.0,
         outcome=form.read("outcome", _outcome) or "",
         if_impossible=form.read("if_impossible", forms.member(IfImpossible)) or IfImpossible.CALL_A_PERSON,
         optional=form.read("optional", forms.yes_no) or False,
@@ -127,6 +127,13 @@ def _conditions(form: Form, key: str, mistakes: Mistakes) -> tuple[Condition, ..
     if words:
         what = f"'{key}' can never be met ({', '.join(words)})"
         mistakes.add(form.at(key), what, "take out what contradicts the rest")
+    return found
+
+
+def _wait(node: Node, mistakes: Mistakes) -> float | None:
+    found = forms.duration(node, mistakes)
+    if found is not None and found < 1.0:
+        mistakes.add(node.place, "a wait of less than a second", "give the device time: 'wait: 5 min'")
     return found
 
 
@@ -174,8 +181,6 @@ def _judge_step(written: Written, key: str, mistakes: Mistakes) -> None:
         for word in ("until", "wait", "outcome"):
             if word in places:
                 wrong(word, f"'{word}' at {do}, which is done at once", "take it out")
-    if "wait" in places and step.do in _NEEDS_A_PROOF and step.wait_s < 1.0:
-        wrong("wait", "a wait of less than a second", "give the device time: 'wait: 5 min'")
     if "if_impossible" in places and not step.do.clears:
         wrong("if_impossible", f"'if_impossible' at {do}", "take it out: it belongs to mdm.clear_passcode")
     if "with" in places and step.do is not Action.CALL_A_PERSON:
