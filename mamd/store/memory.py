@@ -88,7 +88,8 @@ class MemoryStore:
 
     async def verify(self) -> tuple[str, ...]:
         """One line for each row of the journal that is not what it was."""
-        marks = [row for row in self._journal if row["kind"] == chain.CHECKPOINT]
+        mark = {"subject": chain.JOURNAL, "kind": chain.CHECKPOINT}
+        marks = [row for row in self._journal if _is_equal(row, mark)]
         walk = chain.Walk(dropped=chain.head_of_checkpoint(marks[-1] if marks else None))
         for row in self._journal:
             walk.take(row)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Executable, LargeBinary, bindparam, delete, f
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from mamd.store import plan
-from mamd.store.chain import CHECKPOINT, Head
+from mamd.store.chain import CHECKPOINT, JOURNAL, Head
 from mamd.store.plan import Drop, Put, Row
 from mamd.store.tables import journal, metadata, rule_sets, runs, vault
 
@@ -109,8 +109,7 @@ def open_of(connection: Connection, shelf: str) -> list[Row]:
 def one_of(connection: Connection, shelf: str, key: str) -> Row | None:
     """The row of that key, if there is one."""
     table = metadata.tables[shelf]
-    found = rows_of(connection, select(table).where(table.c[plan.KEYS[shelf][0]] == key))
-    return found[0] if found else None
+    return _first(connection, select(table).where(table.c[plan.KEYS[shelf][0]] == key))
 
 
 def newest_runs(connection: Connection, device: str | None, limit: int) -> list[Row]:
@@ -133,20 +132,18 @@ def journal_rows(
 
 def row_at(connection: Connection, number: int) -> Row | None:
     """The journal's row of that number, if it is still there."""
-    found = rows_of(connection, select(journal).where(journal.c.number == number))
-    return found[0] if found else None
+    return _first(connection, select(journal).where(journal.c.number == number))
 
 
-def last_row(connection: Connection, kind: str | None = None) -> Row | None:
-    """The journal's last row, or its last one of a kind."""
-    statement = select(journal).order_by(journal.c.number.desc()).limit(1)
-    found = rows_of(connection, statement if kind is None else statement.where(journal.c.kind == kind))
-    return found[0] if found else None
+def last_row(connection: Connection) -> Row | None:
+    """The journal's last row."""
+    return _first(connection, select(journal).order_by(journal.c.number.desc()))
 
 
 def last_checkpoint(connection: Connection) -> Row | None:
-    """The row that carries the chain on over what was dropped."""
-    return last_row(connection, CHECKPOINT)
+    """The row that carries the chain on over what was dropped. Found by subject, which has an index."""
+    marks = select(journal).where(journal.c.subject == JOURNAL, journal.c.kind == CHECKPOINT)
+    return _first(connection, marks.order_by(journal.c.number.desc()))
 
 
 def last_before(connection: Connection, moment: str) -> Row | None:
@@ -155,14 +152,16 @@ def last_before(connection: Connection, moment: str) -> Row | None:
 
     Where the clock was stepped, rows behind one that is not old are kept.
     """
-    first_kept = connection.execute(
-        select(func.min(journal.c.number)).where(journal.c.wall >= moment)
-    ).scalar()
+    kept = select(journal.c.number).where(journal.c.wall >= moment).order_by(journal.c.number).limit(1)
+    first_kept = connection.execute(kept).scalar()
     if first_kept is None:
         return last_row(connection)
-    statement = select(journal).where(journal.c.number < first_kept)
-    found = rows_of(connection, statement.order_by(journal.c.number.desc()).limit(1))
-    return found[0] if found else None
+    old = select(journal).where(journal.c.number < first_kept)
+    return _first(connection, old.order_by(journal.c.number.desc()))
+
+
+def _first(connection: Connection, statement: Any) -> Row | None:
+    return next(iter(rows_of(connection, statement.limit(1))), None)
 
 
 def drop_journal(connection: Connection, through: int, most: int) -> int:

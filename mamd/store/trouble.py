@@ -38,13 +38,8 @@ def told_plainly(database: Path) -> Iterator[None]:
     """
     try:
         yield
-    except DBAPIError as error:
-        trouble = trouble_of(error.orig, database)
-        if trouble is None:
-            raise
-        raise trouble from error
-    except sqlite3.Error as error:
-        trouble = trouble_of(error, database)
+    except (DBAPIError, sqlite3.Error) as error:
+        trouble = trouble_of(error.orig if isinstance(error, DBAPIError) else error, database)
         if trouble is None:
             raise
         raise trouble from error

@@ -5,6 +5,7 @@ import resource
 import shutil
 import sqlite3
 import stat
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -214,6 +215,65 @@ async def test_a_database_that_cannot_be_trusted_is_told_and_left_as_it_is(
     assert "\n" not in str(told.value)
     assert "backup" in str(told.value)
     assert sql.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", [_cut_off, _scribbled_on])
+async def test_a_large_database_is_checked_too(
+    sql: SqlShop, damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the journal is too large to be walked at a start, all that is gone on from is checked."""
+    monkeypatch.setattr("mamd.store.database.CHECKED_WHOLE_BYTES", 0)
+    await sql.open()
+    await sql.store.commit(everything())
+    await sql.reopen()
+    await sql.store.close()
+    damage(sql.path)
+    with pytest.raises(Misconfigured, match="is damaged"):
+        await sql.open()
+
+
+async def test_a_damaged_row_of_the_journal_is_told_when_it_is_read(sql: SqlShop) -> None:
+    """A start does not need it, and the walk over the chain names it."""
+    await sql.open()
+    await sql.store.commit(turns(3))
+    await sql.reopen(lambda: sql.change(2, "body", "{"))
+    with pytest.raises(Misconfigured, match="row 2 of the journal"):
+        await sql.store.journal()
+    assert await sql.store.verify() == ("row 2: changed after it was written",)
+    await sql.store.close()
+
+
+async def test_a_checkpoint_that_was_tampered_with_is_told(sql: SqlShop) -> None:
+    """Rows cannot be made to vanish by saying that they were dropped."""
+    await sql.open()
+    await sql.store.commit(turns(5))
+    await sql.store.prune(older_than=turns(1, first=3).turns[0].wall)
+    await sql.reopen(lambda: sql.change(6, "body", "[]"))
+    assert await sql.store.verify() == ("rows 1 to 2: are missing", "row 6: changed after it was written")
+    await sql.store.close()
+
+
+async def test_a_journal_without_its_last_row_in_the_books_is_gone_on_from(sql: SqlShop) -> None:
+    """Cut off at its end by hand, the journal goes on behind what is known, and tells the gap."""
+    await sql.open()
+    await sql.store.commit(turns(5))
+    reopened = await sql.reopen(lambda: (sql.remove(5), sql.remove(4)))
+    assert reopened.is_from_the_past
+    await sql.store.commit(turns(1, first=6))
+    assert (await sql.store.journal(newest_first=True))[0].number == 6
+    assert await sql.store.verify() == ("rows 4 to 5: are missing",)
+    await sql.store.close()
+
+
+async def test_an_error_shows_nothing_of_what_was_to_be_written(sql: SqlShop) -> None:
+    """A traceback in a log holds no row of the vault."""
+    await sql.open()
+    await _say(sql, "PRAGMA max_page_count = 1")
+    secret = Changes(tokens=(token("m/1", bytes(range(97, 123)) * 9000),))
+    with pytest.raises(Unreachable) as told:
+        await sql.store.commit(secret)
+    assert "abcdef" not in "".join(traceback.format_exception(told.value))
+    await sql.store.close()
 
 
 # ------------------------------------------------------------------------------ the past
