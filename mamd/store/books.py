@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from mamd.core.enrollment import Enrolled
 from mamd.core.errors import Trouble
@@ -95,7 +96,7 @@ class Books:
             return [trouble] * len(batch)
         except Exception as error:
             # One of them cannot be written: each by itself, so that no other goes down with it.
-            return [error] if len(batch) == 1 else [self.write([changes])[0] for changes in batch]
+            return [_slip(error)] if len(batch) == 1 else [self.write([changes])[0] for changes in batch]
         return [None] * len(batch)
 
     def _write(self, batch: Sequence[Changes]) -> None:
@@ -192,3 +193,12 @@ class Books:
         """Drop what closed before a moment, and rule sets that nothing names any more."""
         with self._database.writing() as connection:
             say.drop_old(connection, moment)
+
+
+def _slip(error: Exception) -> Exception:
+    """What the caller hears of changes that cannot be written: no exception of a library's, and no data."""
+    if not isinstance(error, DBAPIError):
+        return error
+    slip = ValueError(f"these changes do not fit the tables: {error.orig}")
+    slip.__cause__ = error
+    return slip

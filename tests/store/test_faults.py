@@ -8,7 +8,9 @@ import stat
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -273,6 +275,17 @@ async def test_an_error_shows_nothing_of_what_was_to_be_written(sql: SqlShop) ->
     with pytest.raises(Unreachable) as told:
         await sql.store.commit(secret)
     assert "abcdef" not in "".join(traceback.format_exception(told.value))
+    await sql.store.close()
+
+
+async def test_changes_that_no_table_takes_fail_alone(sql: SqlShop) -> None:
+    """A slip that only the database finds is the caller's to hear, and takes no other commit down."""
+    await sql.open()
+    slip = Changes(turns=turns(1).turns, tokens=(replace(token("m/1"), nonce=cast(bytes, None)),))
+    waiting = [turns(1, first=2), slip, turns(1, first=3)]
+    results = await asyncio.gather(*map(sql.store.commit, waiting), return_exceptions=True)
+    assert [type(result) for result in results] == [type(None), ValueError, type(None)]
+    assert sorted(await _numbers(sql.store)) == [2, 3]
     await sql.store.close()
 
 
