@@ -14,6 +14,7 @@ from mamd.core.commands import CallPerson
 from mamd.core.enrollment import Enrolled, MdmNews
 from mamd.core.events import Attached, Detached, Event, UsbmuxdCame, UsbmuxdWent
 from mamd.core.facts import Attachment, Look, MdmRecord, Record
+from mamd.core.governor import MdmCan
 from mamd.core.link import Link
 from mamd.core.rules import RuleSet
 from mamd.core.run import Run
@@ -86,18 +87,8 @@ class Launchpad(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What an MDM can do at all. The core asks this, never which vendor it is."""
-
-    clear_passcode: bool = True
-    needs_unlock_token: bool = False
-    knows_ownership: bool = True
-    can_cancel: bool = False
-    can_push: bool = False
-    tells_contact: bool = True
-    asks_once: bool = False
-    """The same command id asked again asks once."""
+Capabilities = MdmCan
+"""What an MDM can do at all. The core asks this, never which vendor it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from mamd.daemon.clock import SystemClock
 from mamd.daemon.desk import KeepersDesk
 from mamd.daemon.faults import FaultLog
 from mamd.daemon.happening import Happening, Held, HouseChanged, RecordsSet
+from mamd.daemon.holdfile import HoldFile
 from mamd.daemon.house import House, MdmPlan, PortPlan
 from mamd.daemon.keeper import Keeper
 from mamd.daemon.ledger import Ledger
@@ -46,6 +47,7 @@ from mamd.mdm.vault import Vault
 from mamd.observe.log import TurnLog
 from mamd.observe.metrics import Metrics
 from mamd.observe.people import CommandPeople, WebhookPeople
+from mamd.observe.requests import CountedMdm
 from mamd.ports import Changes, Mdm, People, Snapshot, Webhook
 from mamd.rulebook.devices import compare, read_devices
 from mamd.rulebook.lint import Site
@@ -132,6 +134,7 @@ async def run(settings: Settings, rules: RuleSet) -> None:
                     group.create_task(callers.run(), name="callers"),
                     group.create_task(FaultLog(keeper.clock, desk.faults).run(), name="faults"),
                     group.create_task(service.watchdog(keeper), name="watchdog"),
+                    group.create_task(HoldFile(keeper, settings.state).run(), name="hold file"),
                 ]
                 chores.start()
                 await chores.check_mdms()
@@ -161,7 +164,8 @@ async def _daemon(
     """Everything built and connected; taken apart again at the end."""
     clock = SystemClock()
     vault = _vault(settings)
-    mdms = {one.name: _mdm(one, vault) for one in settings.mdms}
+    metrics = Metrics()
+    mdms = {one.name: CountedMdm(_mdm(one, vault), metrics) for one in settings.mdms}
     store = SqlStore(settings.state / "mamd.db")
     async with contextlib.AsyncExitStack() as stack:
         snapshot = await store.open()
@@ -173,7 +177,6 @@ async def _daemon(
         house = house_of(settings, rules)
         turns = Turns(ledger, house, {name: mdm.capabilities for name, mdm in mdms.items()})
         acts = Acts(mdms)
-        metrics = Metrics()
         keeper = Keeper(
             clock=clock,
             store=store,
@@ -187,6 +190,8 @@ async def _daemon(
         _import_devices(keeper, settings, snapshot)
         chores = Chores(keeper, mdms)
         callers = Callers(keeper, _people(settings), text=lambda rows, now: calling(house.launchpad, rows))
+        hold_file = HoldFile(keeper, settings.state)
+        hold_file.look()
         desk = KeepersDesk(
             keeper=keeper,
             webhooks=_webhooks(settings, vault),
@@ -194,6 +199,7 @@ async def _daemon(
             outer_faults=lambda: (*keeper.launchpad.faults(), *chores.faults(), *callers.faults),
             mdm_faults=chores.faults_of,
             read_files_again=_Reload(settings.file, keeper).again,
+            lift_hold_file=hold_file.remove,
         )
         await _listen(stack, settings, desk, metrics)
         yield keeper, desk, chores, callers
@@ -326,7 +332,7 @@ async def _listen(
     signed = {one.name for one in settings.mdms if one.webhook_hmac_key is not None}
     app = make_app(
         desk,
-        lambda: metrics.text(desk.overview()),
+        lambda: metrics.text(desk.overview(), desk.devices()),
         tokens,
         is_signed=signed.__contains__,
         zone=settings.launchpad.timezone,

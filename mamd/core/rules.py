@@ -82,6 +82,10 @@ class RuleSet:
     workflows: tuple[Workflow, ...] = ()
     hash: str = ""
 
+    def consent(self, rule: str) -> Mode:
+        """How far that rule may go by the text of now; a rule that is gone consents to nothing."""
+        return next((one.mode for one in self.rules if one.name == rule), Mode.OFF)
+
     def workflow(self, name: str) -> Workflow | None:
         """The workflow of that name, if there is one."""
         return next((one for one in self.workflows if one.name == name), None)

@@ -15,7 +15,7 @@ from mamd.core.events import AnswerStatus
 from mamd.core.facts import Attachment, Fact
 from mamd.core.governor import Asking, Block, View
 from mamd.core.link import Link
-from mamd.core.rules import Mode
+from mamd.core.rules import Mode, most_careful
 from mamd.core.time import Now
 from mamd.core.workflow import Step, Workflow
 
@@ -144,6 +144,8 @@ class Case:
     facts: Mapping[str, Fact]
     counted_s: float = 0.0
     """Locked seconds that this very look added."""
+    consent: Mode = Mode.AUTO
+    """How far the run's rule may go by the text of now: each harsh step needs that consent, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,8 @@ def asking(case: Case) -> Asking:
     is_approved = any(
         step == run.step and case.now.is_within(APPROVAL_S, of=at) for step, _, at in run.approved
     )
-    return Asking(run.rule, run.mode, is_approved=is_approved, is_person=run.is_person)
+    mode = most_careful(run.mode, case.consent)
+    return Asking(run.rule, mode, is_approved=is_approved, is_person=run.is_person)
 
 
 def later(case: Case, seconds: float) -> float:

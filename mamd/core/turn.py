@@ -56,7 +56,7 @@ def take(was: Situation, event: ev.Event, now: Now, view: View, rules: RuleSet) 
     Total: every event is welcome in every situation.
     """
     link = _link(was.link, event, now, view)
-    case = _case(was, link, now, view)
+    case = _case(was, link, now, view, rules)
     calls = _calls(was.link, link, view)
     if was.run is not None and was.run.is_open:
         ran = advance(case, event)
@@ -118,12 +118,14 @@ _NOT_IN_USE: Final = frozenset(
 # ------------------------------------------------------------------------------- the run
 
 
-def _case(was: Situation, link: Link | None, now: Now, view: View) -> Case:
+def _case(was: Situation, link: Link | None, now: Now, view: View, rules: RuleSet) -> Case:
     gained = 0.0
     if link is not None and was.link is not None:
         gained = max(0.0, link.counts.locked_s - was.link.counts.locked_s)
     run = was.run if was.run is not None else _blank(link, now, view)
-    return Case(run=run, link=link, view=view, now=now, facts=facts_of(link, view, now), counted_s=gained)
+    consent = rules.consent(run.rule) if run.rule is not None else run.mode
+    facts = facts_of(link, view, now)
+    return Case(run=run, link=link, view=view, now=now, facts=facts, counted_s=gained, consent=consent)
 
 
 def _blank(link: Link | None, now: Now, view: View) -> Run:

@@ -41,6 +41,7 @@ class KeepersDesk:
     outer_faults: Callable[[], tuple[Fault, ...]]
     mdm_faults: Callable[[str], tuple[Fault, ...]]
     read_files_again: Callable[[str], Awaitable[str]]
+    lift_hold_file: Callable[[], None] = lambda: None
 
     # ------------------------------------------------------------------------------ asking
 
@@ -225,6 +226,8 @@ class KeepersDesk:
         named = "storm" if scope == "storm" else self._scope(scope)
         if named != "storm" and self.keeper.ledger.holds.get(named) is None:
             raise Refused("mamd", f"there is no hold on {scope}; `mamd status` lists them", No.NOT_FOUND)
+        if named == EVERYTHING:
+            self.lift_hold_file()
         await self._say(said.Released(named, reason, by))
         return named
 
