@@ -11,9 +11,10 @@ The one place where a port meets whoever implements it.
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import structlog
 from starlette.types import ASGIApp
@@ -48,7 +49,7 @@ from mamd.observe.log import TurnLog
 from mamd.observe.metrics import Metrics
 from mamd.observe.people import CommandPeople, WebhookPeople
 from mamd.observe.requests import CountedMdm
-from mamd.ports import Changes, Mdm, People, Snapshot, Webhook
+from mamd.ports import Changes, Fault, Mdm, People, Snapshot, Webhook
 from mamd.rulebook.devices import compare, read_devices
 from mamd.rulebook.lint import Site
 from mamd.rulebook.load import load_all
@@ -60,6 +61,9 @@ from mamd.web.serve import Listener
 from mamd.words.calls import calling
 
 log = structlog.get_logger()
+
+DEVICES_S: Final = 5.0
+"""How often the device list is looked at for changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,27 +128,20 @@ async def run(settings: Settings, rules: RuleSet) -> None:
         Misconfigured: Something it was given is wrong; the line says what, and the cure.
     """
     _shut_out_others()
-    with service.only_one(settings.state):
-        async with _daemon(settings, rules) as (keeper, desk, chores, callers):
-            stop = asyncio.Event()
-            service.on_signals(stop, lambda by: desk.reload(by=by))
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(keeper.run(), name="keeper"),
-                    group.create_task(callers.run(), name="callers"),
-                    group.create_task(FaultLog(keeper.clock, desk.faults).run(), name="faults"),
-                    group.create_task(service.watchdog(keeper), name="watchdog"),
-                    group.create_task(HoldFile(keeper, settings.state).run(), name="hold file"),
-                ]
-                chores.start()
-                await chores.check_mdms()
-                service.notify("READY=1")
-                log.info("daemon.started", launchpad=settings.launchpad.name, version=__version__)
-                await stop.wait()
-                service.notify("STOPPING=1")
-                chores.stop()
-                for task in tasks:
-                    task.cancel()
+    async with _daemon(settings, rules) as parts:
+        stop = asyncio.Event()
+        service.on_signals(stop, lambda by: parts.desk.reload(by=by))
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(loop(), name=loop.__qualname__) for loop in parts.loops]
+            parts.chores.start()
+            await parts.chores.check_mdms()
+            service.notify("READY=1")
+            log.info("daemon.started", launchpad=settings.launchpad.name, version=__version__)
+            await stop.wait()
+            service.notify("STOPPING=1")
+            parts.chores.stop()
+            for task in tasks:
+                task.cancel()
     log.info("daemon.stopped")
 
 
@@ -157,10 +154,24 @@ def _shut_out_others() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What a built daemon is run by."""
+
+    keeper: Keeper
+    desk: KeepersDesk
+    chores: Chores
+    others: tuple[Callable[[], Coroutine[Any, Any, None]], ...]
+
+    @property
+    def loops(self) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
+        """Everything that goes on for ever."""
+        faults = FaultLog(self.keeper.clock, self.desk.faults)
+        return (self.keeper.run, faults.run, lambda: service.watchdog(self.keeper), *self.others)
+
+
 @contextlib.asynccontextmanager
-async def _daemon(
-    settings: Settings, rules: RuleSet
-) -> AsyncIterator[tuple[Keeper, KeepersDesk, Chores, Callers]]:
+async def _daemon(settings: Settings, rules: RuleSet) -> AsyncIterator[_Parts]:
     """Everything built and connected; taken apart again at the end."""
     clock = SystemClock()
     vault = _vault(settings)
@@ -187,7 +198,9 @@ async def _daemon(
         )
         acts.keeper = keeper
         await _prime(keeper, mdms)
-        _import_devices(keeper, settings, snapshot)
+        _hold_old_state(keeper, snapshot)
+        devices = _Devices(keeper, settings)
+        devices.take()
         chores = Chores(keeper, mdms)
         callers = Callers(keeper, _people(settings), text=lambda rows, now: calling(house.launchpad, rows))
         hold_file = HoldFile(keeper, settings.state)
@@ -196,13 +209,18 @@ async def _daemon(
             keeper=keeper,
             webhooks=_webhooks(settings, vault),
             started=clock.now(),
-            outer_faults=lambda: (*keeper.launchpad.faults(), *chores.faults(), *callers.faults),
+            outer_faults=lambda: (
+                *keeper.launchpad.faults(),
+                *chores.faults(),
+                *callers.faults,
+                *devices.faults,
+            ),
             mdm_faults=chores.faults_of,
             read_files_again=_Reload(settings.file, keeper).again,
             lift_hold_file=hold_file.remove,
         )
         await _listen(stack, settings, desk, metrics)
-        yield keeper, desk, chores, callers
+        yield _Parts(keeper, desk, chores, (callers.run, hold_file.run, devices.run))
 
 
 def _watch(snapshot: Snapshot) -> Watch:
@@ -221,30 +239,65 @@ async def _prime(keeper: Keeper, mdms: Mapping[str, Mdm]) -> None:
             await mdm.read(record, keeper.ledger.enrollment_of(record), now=keeper.clock.now())
 
 
-def _import_devices(keeper: Keeper, settings: Settings, snapshot: Snapshot) -> None:
-    """
-    Take the device list in, and stop if the state is older than what was last known outside it.
-
-    Raises:
-        Misconfigured: The list has mistakes, or would lose too many devices; nothing is taken.
-    """
-    now = keeper.clock.now()
+def _hold_old_state(keeper: Keeper, snapshot: Snapshot) -> None:
+    """A state that is older than what was last known outside it starts in hold (promise 14)."""
     if snapshot.is_from_the_past:
         line = "the state is older than what was last known outside it, as after a restored backup"
-        keeper.put(Happening(now, word=Held("everything", line, "mamd")))
-    if settings.devices is None:
-        return
-    listed = read_devices(settings.devices, tuple(one.name for one in settings.mdms))
-    if listed.records is None:
-        raise Misconfigured("devices", "\n".join(str(one) for one in listed.mistakes))
-    change = compare(tuple(keeper.ledger.records), listed.records)
-    refusal = change.refusal or "; ".join(change.contradictions)
-    if refusal:
-        raise Misconfigured("devices", refusal)
-    records = (*change.added, *(new for _, new in change.changed), *change.left)
-    if records:
-        what = f"{len(records)} rows of {settings.devices.name}"
-        keeper.put(Happening(now, word=RecordsSet(records, settings.devices.name, what)))
+        keeper.put(Happening(keeper.clock.now(), word=Held("everything", line, "mamd")))
+
+
+class _Devices:
+    """The device list, imported at start and whenever the file changes."""
+
+    def __init__(self, keeper: Keeper, settings: Settings) -> None:
+        self._keeper = keeper
+        self._settings = settings
+        self._taken: tuple[int, int] | None = None
+        self.faults: tuple[Fault, ...] = ()
+
+    async def run(self) -> None:
+        """For ever: take the list again when it has changed; a bad one changes nothing and is a fault."""
+        clock = self._keeper.clock
+        while True:
+            await clock.sleep_until(clock.now().up + DEVICES_S)
+            try:
+                self.take()
+                self.faults = ()
+            except Misconfigured as error:
+                cure = "mend the list (mamd check); the devices known before stay as they are"
+                self.faults = (Fault("devices_refused", error.what.splitlines()[0], cure),)
+
+    def take(self) -> None:
+        """
+        Take the list in, if it is another than the last time.
+
+        Raises:
+            Misconfigured: It has mistakes, or would lose too many devices; nothing is taken.
+        """
+        path = self._settings.devices
+        if path is None or self._taken == (state := _state_of(path)):
+            return
+        self._taken = state
+        listed = read_devices(path, tuple(one.name for one in self._settings.mdms))
+        if listed.records is None:
+            raise Misconfigured("devices", "\n".join(str(one) for one in listed.mistakes))
+        change = compare(tuple(self._keeper.ledger.records), listed.records)
+        refusal = change.refusal or "; ".join(change.contradictions)
+        if refusal:
+            raise Misconfigured("devices", f"{path.name}: {refusal}")
+        records = (*change.added, *(new for _, new in change.changed), *change.left)
+        if records:
+            word = RecordsSet(records, path.name, f"{len(records)} rows of {path.name}")
+            self._keeper.put(Happening(self._keeper.clock.now(), word=word))
+
+
+def _state_of(path: Path) -> tuple[int, int]:
+    """When the file was changed, and its size; a missing one is told apart, too."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_size)
 
 
 class _Reload:

@@ -260,6 +260,12 @@ class Ledger:
                 return self.records.get(device)
         return None
 
+    def others_named(self, ids: Ids, device: str) -> tuple[Record, ...]:
+        """Records of other devices that one of these names belongs to."""
+        devices = {self._names[name] for name in names_of(ids) if name in self._names} - {device}
+        found = (self.records.get(one) for one in sorted(devices))
+        return tuple(one for one in found if one is not None)
+
     def owner(self, link: Link) -> Record | None:
         """The record of the device at the end of this cable; None: a stranger."""
         known = self._owners.get(link.attachment)

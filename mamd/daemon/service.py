@@ -1,43 +1,22 @@
 """
-The daemon as a service: one a host, told to stop and to reload by signals, known to systemd.
+The daemon as a service: told to stop and to reload by signals, known to systemd.
 """
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
 
-from mamd.core.errors import Misconfigured
 from mamd.daemon.keeper import Keeper
 
 log = structlog.get_logger()
 
 WATCHDOG_S: Final = 10.0
-
-
-@contextlib.contextmanager
-def only_one(state: Path) -> Iterator[None]:
-    """
-    Hold the host's one place (promise 14).
-
-    Raises:
-        Misconfigured: Another mamd runs on this state folder.
-    """
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (state / "lock").open("a+") as place:
-        try:
-            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            line = f"another mamd runs on {state}; stop that one first (systemctl stop mamd)"
-            raise Misconfigured("mamd", line) from None
-        yield
 
 
 def notify(text: str) -> None:

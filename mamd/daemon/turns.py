@@ -116,7 +116,7 @@ class Turns:
         turn = take(was, event, now, view, self.house.rules)
         self._write(was, event, now, record, turn, view, is_new=is_new)
         if turn.became.link is not None:
-            self._learn(turn.became.link, record)
+            self._learn(turn.became.link, record, now)
             self._told_watch(was.link, turn.became.link, record, now)
 
     def _told_watch(self, was: Link | None, link: Link, record: Record | None, now: Now) -> None:
@@ -130,14 +130,29 @@ class Turns:
         elif link.state is LinkState.PAIRED and (was is None or was.state is not LinkState.PAIRED):
             self.watched(Told(Note.PAIRED, link.attachment, record.device), now)
 
-    def _learn(self, link: Link, record: Record | None) -> None:
+    def _learn(self, link: Link, record: Record | None, now: Now) -> None:
         """Names seen together on one cable belong to one device, where nothing contradicts."""
         seen = link.seen.ids
         if record is None or not link.spoke or seen.contradicts(record.ids):
             return
+        others = self.ledger.others_named(seen, record.device)
+        if others:
+            self._hold_both((record, *others), now)
+            return
         joined = record.ids.joined(seen)
         if joined != record.ids:
             self.ledger.put_record(replace(record, ids=joined))
+
+    def _hold_both(self, records: tuple[Record, ...], now: Now) -> None:
+        """Two rows turn out to name one device: which of them is right is for a person to say."""
+        for record in records:
+            if not record.is_held:
+                self.ledger.put_record(replace(record, is_held=True))
+        names = ", ".join(sorted(record.device for record in records))
+        call = do.CallPerson(
+            f"rows/{names}", do.Reason.IDENTITY_CONTRADICTS, records[0].device, (("rows", names),)
+        )
+        self.command(call, now)
 
     def _attached(self) -> int:
         """How many devices of ours are attached."""
