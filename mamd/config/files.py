@@ -8,20 +8,36 @@ from mamd.config.mistakes import Mistakes, Place
 from mamd.config.strict_yaml import LARGEST_FILE, Node, read_yaml
 
 
-def read_bytes(path: Path, mistakes: Mistakes, *, largest: int = LARGEST_FILE) -> bytes | None:
-    """
-    A regular file's bytes, one more than `largest` at most; None with its mistake noted.
+class NotAFile(Exception):
+    """A folder, a pipe or a device stands where a file belongs."""
 
-    A pipe or a device is refused without waiting on it.
+
+def read_regular(path: Path, largest: int) -> tuple[bytes, int]:
     """
+    A regular file's bytes, one more than `largest` at most, and its mode. Waits on nothing.
+
+    Raises:
+        NotAFile: It is something else.
+        OSError, ValueError: It cannot be opened; the name cannot be one.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise NotAFile
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(largest + 1), mode
+    finally:
+        os.close(descriptor)
+
+
+def read_bytes(path: Path, mistakes: Mistakes, *, largest: int = LARGEST_FILE) -> bytes | None:
+    """A regular file's bytes, one more than `largest` at most; None with its mistake noted."""
     place = Place(str(path))
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                mistakes.add(place, "this is not a file", "name a file")
-                return None
-            return file.read(largest + 1)
+        return read_regular(path, largest)[0]
+    except NotAFile:
+        mistakes.add(place, "this is not a file", "name a file")
     except (FileNotFoundError, NotADirectoryError):
         mistakes.add(place, "there is no such file", "make it, or name another")
     except (OSError, ValueError) as error:

@@ -6,13 +6,13 @@ In mamd.yaml a secret is where it is to be found, never the secret itself:
 """
 
 import hmac
-import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
 from mamd.config import forms
+from mamd.config.files import NotAFile, read_regular
 from mamd.config.forms import Reader
 from mamd.config.mistakes import Mistakes, Place, shown
 from mamd.config.strict_yaml import Fields, Leaf, Node
@@ -115,21 +115,18 @@ def _of_credential(name: Leaf, environ: Mapping[str, str], mistakes: Mistakes) -
 def _of_file(path: Path, place: Place, mistakes: Mistakes, *, is_ours_to_guard: bool) -> bytes | None:
     """systemd guards its credentials by a folder of its own; any other file must guard itself."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                mistakes.add(place, f"{path} is not a file", "name a file that holds the secret")
-                return None
-            if is_ours_to_guard and mode & 0o077:
-                what = f"others may read {path} ({stat.filemode(mode)})"
-                mistakes.add(place, what, f"chmod 600 {path}")
-                return None
-            return file.read(LARGEST + 1)
+        found, mode = read_regular(path, LARGEST)
+    except NotAFile:
+        mistakes.add(place, f"{path} is not a file", "name a file that holds the secret")
+        return None
     except OSError as error:
         what = f"{path} cannot be read ({error.strerror})"
         mistakes.add(place, what, "put the secret there, readable for mamd alone")
-    return None
+        return None
+    if is_ours_to_guard and mode & 0o077:
+        mistakes.add(place, f"others may read {path} ({stat.filemode(mode)})", f"chmod 600 {path}")
+        return None
+    return found
 
 
 def _not_empty(found: bytes | None, place: Place, mistakes: Mistakes) -> Secret | None:

@@ -17,12 +17,13 @@ from mamd.core.facts import Fact
 from mamd.rulebook import load_text, parse_devices
 from mamd.rulebook.never import clash
 
-WORDS_OF_OURS = """
-rule because mode when if run limit workflow kind about ladder steps do needs until wait outcome if_impossible
-on_failure retry with device for off no unpaired rescue mdm.clear_passcode recovery.erase_and_update every_device
-true none 5s 15% 22:00-05:00 status active cause locked is_not at_least between '17.0' launchpad mdm governor storm
-people http tokens vault credential file name ports
-""".split()
+_OURS = """
+rule because mode when if run limit workflow kind about ladder steps do needs until wait outcome
+if_impossible on_failure retry with device for off no unpaired rescue mdm.clear_passcode
+recovery.erase_and_update every_device true none 5s 15% 22:00-05:00 status active cause locked is_not
+at_least between '17.0' launchpad mdm governor storm people http tokens vault credential file name ports
+"""
+WORDS_OF_OURS = _OURS.split()
 SCRAPS = st.sampled_from(
     [
         *WORDS_OF_OURS,
