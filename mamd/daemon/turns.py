@@ -14,7 +14,7 @@ from mamd.codec import dump, dump_command, dump_event
 from mamd.core import commands as do
 from mamd.core import events as ev
 from mamd.core.commands import Command
-from mamd.core.facts import Attachment, LinkState, Record
+from mamd.core.facts import Attachment, LinkState, MdmRecord, Record
 from mamd.core.governor import MdmCan, View
 from mamd.core.link import Link, attach
 from mamd.core.run import Run
@@ -174,7 +174,8 @@ class Turns:
     def on_act(self, device: str, event: ev.Event, now: Now) -> None:
         """What came of something that was asked for: its row first, then the run that asked."""
         if isinstance(event, ev.MdmRecordRead):
-            self.ledger.words.put(device, event.record)
+            # That it does not know the device is a word too, and a fresh one.
+            self.ledger.words.put(device, event.record or MdmRecord(event.mdm, now))
         elif isinstance(event, ev.Accepted):
             self._command_state(event.act, "queued", now, pushed=event.pushed)
         elif isinstance(event, ev.TurnedDown):
