@@ -9,6 +9,7 @@ one would ask every person again.
 import plistlib
 import uuid
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -65,8 +66,7 @@ class HostKeys:
             raise Garbled("a DevicePublicKey that is no key") from error
         if not isinstance(public, rsa.RSAPublicKey):
             raise Garbled("a DevicePublicKey that is not RSA")
-        root = load_pem_private_key(self.root_key, None)
-        assert isinstance(root, rsa.RSAPrivateKey), "we made it"
+        root = _loaded(self.root_key)
         certificate = load_pem_x509_certificate(self.root_certificate)
         made = ca.build_device_certificate(public, certificate, root, ca.select_hash_algorithm(None))
         return ca.serialize_cert_pem(made)
@@ -94,6 +94,14 @@ def host_keys(state: Path) -> HostKeys:
     except OSError as error:
         raise Unreadable(f"{path}: cannot be written ({error.strerror})") from error
     return keys
+
+
+@lru_cache(maxsize=1)
+def _loaded(pem: bytes) -> rsa.RSAPrivateKey:
+    """Loading checks the key's primes, 35 ms of it; a hub full of unpaired devices would feel that."""
+    key = load_pem_private_key(pem, None)
+    assert isinstance(key, rsa.RSAPrivateKey), "we made it"
+    return key
 
 
 def _made() -> HostKeys:

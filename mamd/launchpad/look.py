@@ -10,9 +10,10 @@ from typing import Final
 
 from mamd.core.facts import Answer, Look
 from mamd.launchpad.doors import OPEN, OPENING, Doors, Rank
+from mamd.launchpad.findings import Findings, Means, Mux, Target
 from mamd.launchpad.pairing import Pairing
 from mamd.launchpad.records import Records
-from mamd.launchpad.visit import Findings, Means, Mux, Target, Visit
+from mamd.launchpad.visit import Visit
 from mamd.launchpad.wire import Address
 
 TLS_EVERY: Final = 6
@@ -78,6 +79,7 @@ class Looker:
                 target,
                 name=target.identify or not memory.is_named,
                 tls=target.identify or memory.wants_tls(),
+                is_let_in=memory.answer is Answer.SESSION,
             )
             found = await Visit(self._means, to_do, rank).made(deadline_s)
             if found.answer is Answer.SESSION and not found.had_tls:

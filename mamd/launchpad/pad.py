@@ -16,13 +16,13 @@ from typing import Final
 from mamd.core.errors import Misconfigured
 from mamd.core.events import Detached, UsbmuxdCame, UsbmuxdWent
 from mamd.core.facts import Answer, Attachment, Look, UsbMode
+from mamd.launchpad.findings import Target
 from mamd.launchpad.listener import ANSWER_S, BEAT_S, Listener, Trouble
 from mamd.launchpad.look import Looker, Memory
 from mamd.launchpad.pairing import Pairing, Pairings, Supervision
 from mamd.launchpad.records import Records
 from mamd.launchpad.sysfs import BusDevice, BusScan, ids_of_udid
 from mamd.launchpad.topology import Station, Stations, Topology
-from mamd.launchpad.visit import Target
 from mamd.launchpad.wire import Address
 from mamd.ports import CableEvent, Fault
 

@@ -32,6 +32,8 @@ from mamd.launchpad.plist import Garbled, Message
 from mamd.launchpad.records import PairRecord, Records
 from mamd.launchpad.wire import Wire
 
+MOST_PREPARED: Final = 1024
+
 
 class Pairings(Enum):
     """Which Pair requests may be sent at all."""
@@ -103,6 +105,7 @@ class Pairing:
         self._supervision = supervision
         self._keys: HostKeys | None = None
         self._making = asyncio.Lock()
+        self._prepared: dict[bytes, _Prepared] = {}
 
     @property
     def may_ask(self) -> bool:
@@ -130,27 +133,36 @@ class Pairing:
         public = lockdown.value(await wire.ask_device(lockdown.PUBLIC_KEY))
         if not isinstance(public, bytes):
             raise Garbled("no DevicePublicKey")
-        certificate = await asyncio.to_thread(keys.certify, public)
-        heard = await self._asked(wire, keys.shown(certificate))
+        prepared = self._prepared.get(public) or await self._prepare(keys, public)
+        heard = await self._asked(wire, prepared)
         if heard.name is not None:
             answer = lockdown.PAIR_ERRORS.get(heard.name, heard.otherwise)
             return Paired(answer, stage=f"pair: {heard.name}")
         bag = heard.reply.get("EscrowBag")
         if not isinstance(bag, bytes) or not bag:
             return self._without_escrow()
-        record = keys.record(certificate, bag)
+        record = keys.record(prepared.certificate, bag)
         await self._records.keep(udid, record)
         return Paired(PairAnswer.PAIRED, PairRecord.of(record))
 
-    async def _asked(self, wire: Wire, shown: Message) -> "_Heard":
+    async def _prepare(self, keys: HostKeys, public: bytes) -> "_Prepared":
+        """A device that stays unpaired is asked every 15 s: what it is shown is made once."""
+        certificate = await asyncio.to_thread(keys.certify, public)
+        shown = keys.shown(certificate)
         if self._supervision is None:
-            return _Heard(await wire.ask_device(_request(shown, HostName=socket.gethostname())))
-        options = {"SupervisorCertificate": self._supervision.der}
-        first = _Heard(await wire.ask_device(_request(shown, options)))
-        if first.name != "MCChallengeRequired":
+            request = _request(shown, HostName=socket.gethostname())
+        else:
+            request = _request(shown, {"SupervisorCertificate": self._supervision.der})
+        if len(self._prepared) >= MOST_PREPARED:
+            self._prepared.clear()
+        return self._prepared.setdefault(public, _Prepared(certificate, shown, request))
+
+    async def _asked(self, wire: Wire, prepared: "_Prepared") -> "_Heard":
+        first = _Heard(await wire.ask_device(prepared.request))
+        if self._supervision is None or first.name != "MCChallengeRequired":
             return first
         response = await asyncio.to_thread(self._supervision.answer, _challenge(first.reply))
-        reply = await wire.ask_device(_request(shown, {"ChallengeResponse": response}))
+        reply = await wire.ask_device(_request(prepared.shown, {"ChallengeResponse": response}))
         return _Heard(reply, otherwise=PairAnswer.WRONG_IDENTITY)
 
     def _without_escrow(self) -> Paired:
@@ -158,6 +170,15 @@ class Pairing:
         if self._supervision is not None:
             return Paired(PairAnswer.NO_ESCROW)
         return Paired(PairAnswer.NO_ANSWER, stage="pair: no EscrowBag")
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What one device is shown, and the request that shows it."""
+
+    certificate: bytes
+    shown: Message = field(repr=False)
+    request: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from mamd.launchpad import plist
+from mamd.launchpad import mux, plist
 from mamd.launchpad.plist import Garbled, Message
 
 _NAME: Final = re.compile(r"[0-9A-F]{8}-[0-9A-F]{16}|[0-9A-F]{40}")
@@ -86,15 +86,28 @@ class Records:
             raise Unreadable(f"{path}: it is no pair record; remove the file to pair again") from error
         return known[1]
 
-    def foreign(self, udid: str, data: bytes) -> PairRecord:
-        """usbmuxd's record from its bytes. Raises `Unreadable`."""
+    def foreign(self, udid: str, answer: bytes) -> PairRecord | None:
+        """
+        usbmuxd's record, from its answer to ReadPairRecord; None if it certainly has none.
+
+        It is asked at each look, and its answer read only if it is another one than before.
+
+        Raises:
+            Unreadable: It cannot read its records, or what it has is none.
+            Garbled: Its answer is none.
+        """
         known = self._foreign.get(udid)
-        if known is None or known[0] != data:
-            try:
-                known = self._foreign[udid] = (data, _read(data))
-            except Garbled as error:
-                raise Unreadable(f"usbmuxd's record of {udid} is no pair record") from error
-        return known[1]
+        if known is not None and known[0] == answer:
+            return known[1]
+        record = _record_in(udid, mux.heard(answer))
+        if record is not None:
+            self._foreign[udid] = (answer, record)
+        return record
+
+    def proven(self, udid: str) -> PairRecord | None:
+        """usbmuxd's record as it was last heard, for a device that let us in with it."""
+        known = self._foreign.get(udid)
+        return known[1] if known is not None else None
 
     async def keep(self, udid: str, message: Message) -> None:
         """
@@ -143,6 +156,17 @@ def write_secret(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _record_in(udid: str, answer: mux.Heard) -> PairRecord | None:
+    if answer == mux.Result(mux.NO_ENTRY):
+        return None
+    if not isinstance(answer, mux.PairRecordData):
+        raise Unreadable("usbmuxd cannot read its pair records; see that it may read /var/lib/lockdown")
+    try:
+        return _read(answer.data)
+    except Garbled as error:
+        raise Unreadable(f"usbmuxd's record of {udid} is no pair record") from error
 
 
 def _read(data: bytes) -> PairRecord:

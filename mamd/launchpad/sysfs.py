@@ -19,6 +19,7 @@ _DFU: Final = "1227"
 _NORMAL: Final = re.compile("12[9a][0-9a-f]")
 """What Debian's rule for usbmuxd matches (39-usbmuxd.rules)."""
 _PORT: Final = re.compile(r"\d+-\d+(\.\d+)*")
+"""A device; beside it lie its interfaces (`2-1.4:1.0`) and root hubs (`usb2`)."""
 _UDID: Final = re.compile(r"[0-9A-F]{8}-[0-9A-F]{16}|[0-9A-F]{40}")
 _SERIAL: Final = re.compile(r"[0-9A-Z]{8,20}")
 _LONGEST: Final = 512
@@ -61,7 +62,7 @@ class BusScan:
     """Scans the tree; a directory that has not changed since the last scan is not opened again."""
 
     def __init__(self, root: Path) -> None:
-        self._folder = root / "bus" / "usb" / "devices"
+        self._folder = str(root / "bus" / "usb" / "devices")
         self._known: dict[str, _Known] = {}
 
     def scan(self) -> tuple[BusDevice, ...] | None:
@@ -72,14 +73,14 @@ class BusScan:
         is being read is not there.
         """
         try:
-            names = [name for name in os.listdir(self._folder) if _PORT.fullmatch(name)]
+            names = [name for name in os.listdir(self._folder) if ":" not in name and "-" in name]
         except OSError:
             return None
         self._known = {name: known for name in names if (known := self._look_at(name)) is not None}
         return tuple(known.device for known in self._known.values() if known.device is not None)
 
     def _look_at(self, name: str) -> _Known | None:
-        folder = self._folder / name
+        folder = f"{self._folder}/{name}"  # a thousand of these each second: no Path
         try:
             status = os.stat(folder)
         except OSError:
@@ -90,14 +91,14 @@ class BusScan:
             known.age += 1
             return known
         try:
-            return _Known(stamp, _device(name, folder))
+            return _Known(stamp, _device(name, Path(folder)))
         except (OSError, ValueError):
             return None
 
 
 def _device(name: str, folder: Path) -> BusDevice | None:
     """Raises OSError if it vanishes, ValueError if a number is none."""
-    if _text(folder / "idVendor") != APPLE:
+    if not _PORT.fullmatch(name) or _text(folder / "idVendor") != APPLE:
         return None
     mode = _mode(_text(folder / "idProduct"))
     if mode is None:

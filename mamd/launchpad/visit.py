@@ -10,99 +10,21 @@ deadlines and costs ten times as much for each look.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
-from mamd.core.facts import Answer, Ids, Look, PairAnswer
+from mamd.core.facts import Answer, Ids, PairAnswer
 from mamd.launchpad import lockdown, mux
-from mamd.launchpad.doors import Doors, Place, Rank
-from mamd.launchpad.mux import MuxDevice, PairRecordData, Result
-from mamd.launchpad.pairing import Pairing
+from mamd.launchpad.doors import Place, Rank
+from mamd.launchpad.findings import Findings, Means, Target
+from mamd.launchpad.mux import Result
 from mamd.launchpad.plist import Garbled
-from mamd.launchpad.records import PairRecord, Records, Unreadable
-from mamd.launchpad.wire import Absent, Address, Closed, TlsFailed, Wire, opened
+from mamd.launchpad.records import PairRecord, Unreadable
+from mamd.launchpad.wire import Absent, Closed, TlsFailed, Wire, opened
 
 DOOR_S: Final = 0.2
 """After this an unanswered Connect waits for its device, and no longer in usbmuxd's backlog."""
 
 CURED_BY_PAIRING: Final = (Answer.NO_RECORD, Answer.INVALID_HOST_ID, Answer.TLS_FAILED)
-
-
-class Mux(Protocol):
-    """What a look must know of usbmuxd's health."""
-
-    def asked_in_vain(self) -> None:
-        """Somebody waits for an answer: find out soon whether usbmuxd itself still gives any."""
-        ...
-
-    def has_answered_since(self, at: float) -> bool:
-        """Whether it has said anything sensible since `at` (the loop's time)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What all looks share. `faults`: by UDID, why its record (or our keys) could not be used."""
-
-    address: Address
-    records: Records
-    pairing: Pairing
-    usbmuxd: Mux
-    opening: Doors
-    faults: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """
-    One device to look at, and how.
-
-    Attributes:
-        udid: Canonical; None if what usbmuxd calls it can be none.
-        pair: A Pair request may be sent.
-        identify: Ask for everything.
-        name: Ask for what it says of itself without a session.
-        tls: Open the session to its end, and ask what is only said in there.
-    """
-
-    device: MuxDevice
-    udid: str | None
-    pair: bool
-    identify: bool
-    name: bool = False
-    tls: bool = False
-
-
-@dataclass(slots=True)
-class Findings:
-    """A look in the making; it can be handed in at any moment."""
-
-    stage: str = "connect"
-    answer: Answer | None = None
-    pair: PairAnswer = PairAnswer.NOT_SENT
-    ids: Ids = field(default_factory=Ids)
-    locked: bool | None = None
-    product_type: str | None = None
-    os_version: str | None = None
-    battery_percent: int | None = None
-    spoke: bool = False
-    had_tls: bool = False
-    is_named: bool = False
-
-    def look(self) -> Look:
-        """What is known so far."""
-        assert self.answer is not None, "each way out of a look says why"
-        return Look(
-            answer=self.answer,
-            pair=self.pair,
-            ids=self.ids,
-            locked=self.locked,
-            product_type=self.product_type,
-            os_version=self.os_version,
-            battery_percent=self.battery_percent,
-            stage=self.stage,
-            spoke=self.spoke,
-        )
 
 
 class Visit:
@@ -196,18 +118,13 @@ class Visit:
         if udid is None:
             return None
         record = self._means.records.own(udid)
+        if record is None and self._target.is_let_in:
+            record = self._means.records.proven(udid)
         if record is None:
-            answer = await wire.ask(mux.read_pair_record(self._target.device.serial))
-            record = self._foreign(udid, answer)
+            await wire.send(mux.read_pair_record(self._target.device.serial))
+            record = self._means.records.foreign(udid, await wire.payload())
         self._means.faults.pop(udid, None)
         return record
-
-    def _foreign(self, udid: str, answer: mux.Heard) -> PairRecord | None:
-        if isinstance(answer, PairRecordData):
-            return self._means.records.foreign(udid, answer.data)
-        if answer == Result(mux.NO_ENTRY):
-            return None
-        raise Unreadable("usbmuxd cannot read its pair records; see that it may read /var/lib/lockdown")
 
     # -------------------------------------------------------------- with the device itself
 

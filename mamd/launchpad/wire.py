@@ -134,8 +134,12 @@ class Wire:
 
     async def hear(self) -> mux.Heard:
         """The next message of usbmuxd."""
+        return mux.heard(await self.payload())
+
+    async def payload(self) -> bytes:
+        """The next message of usbmuxd, unread."""
         length = mux.payload_length(await self._exactly(mux.HEADER.size))
-        return mux.heard(await self._exactly(length))
+        return await self._exactly(length)
 
     # lockdown
 

@@ -65,7 +65,7 @@ def test_a_spoilt_record_is_not_a_missing_one(tmp_path: Path, content: bytes) ->
     with pytest.raises(Unreadable, match=f"{UDID}.plist"):
         records.own(UDID)
     with pytest.raises(Unreadable):
-        records.foreign(UDID, content)
+        records.foreign(UDID, plistlib.dumps({"PairRecordData": content}))
 
 
 def test_a_record_without_usable_certificates_still_starts_a_session() -> None:
