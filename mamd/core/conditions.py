@@ -89,7 +89,7 @@ def _plain(value: Known) -> Known:
 
 def _same(have: Known, want: Known) -> bool:
     if isinstance(have, tuple):
-        return any(_same(one, want) for one in have)
+        return any(_same(one, want) for one in have) if want != "" else not have
     if isinstance(have, bool) is not isinstance(want, bool):
         return False
     if _plain(have) == "never_unlocked" and _plain(want) == "locked":

@@ -304,8 +304,4 @@ class Seen:
         )
 
 
-def _latest(new: int | None, old: int | None) -> int | None:
-    return new if new is not None else old
-
-
 NOT_SEEN = Seen()

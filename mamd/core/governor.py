@@ -26,8 +26,8 @@ from mamd.core.time import Now
 
 MDM_WORD_S: Final = 60.0
 """An MDM's word is fresh for that long before a clear and before arming."""
-CLOCK_QUIET_S: Final = 600.0
-"""After a clock step, a boot or a lost time source the wall clock makes nothing harsh due."""
+UNPAIRED_S: Final = 5.0
+"""No clear for a device that does not pair before that was observed, whatever a rule waits for."""
 
 
 class Block(Enum):
@@ -120,7 +120,9 @@ class View:
         clears_in_hour: Clears asked for this device within the last hour.
         runs_today: Runs of each rule within the last day.
         next_run: The name that a run opened by this turn gets.
-        minutes: Local time of day, in minutes since midnight.
+        was_in_storm: It was part of a storm, and nobody has released it since.
+        minutes: Local time of day, in minutes since midnight; None while the wall clock is not
+            to be trusted (after a step, a boot or a lost time source), so that no window holds.
     """
 
     record: Record | None = None
@@ -135,6 +137,7 @@ class View:
     holds: tuple[str, ...] = ()
     is_storm: bool = False
     is_storm_member: bool = False
+    was_in_storm: bool = False
     clears_in_hour: int = 0
     erases_in_hour: int = 0
     erases_in_day: int = 0
@@ -222,7 +225,21 @@ def by_mdm(view: View, now: Now) -> tuple[Block, ...]:
     return tuple(block for block, is_so in checks if is_so)
 
 
-_NOBODYS: Final = (None, Ownership.UNKNOWN)
+NEVER: Final = frozenset(
+    {
+        Block.NOT_IN_REGISTRY,
+        Block.NOT_ACTIVE,
+        Block.LOST_OR_STOLEN,
+        Block.RETIRED_WHY_UNKNOWN,
+        Block.PERSONAL,
+        Block.OWNERSHIP_UNKNOWN,
+        Block.LEFT_IMPORT,
+        Block.MDM_SAYS_PERSONAL,
+        Block.SWITCHED_OFF,
+        Block.CHARGE_ONLY,
+    }
+)
+"""Whoever said so restricts for good: a run that meets one of these ends."""
 
 
 # ------------------------------------------------------------------------------ gates
@@ -264,7 +281,7 @@ def may_clear(view: View, link: Link | None, asking: Asking, now: Now) -> Gate:
         *_world(view, asking),
         *by_mdm(view, now),
         *_by_token(view),
-        *_by_link(link, view, asking),
+        *_by_link(link, view, asking, now),
         *_by_budget(view, asking),
         *_by_mode(most_careful(view.mode, asking.mode), asking),
     )
@@ -296,12 +313,18 @@ def _by_token(view: View) -> tuple[Block, ...]:
     return (Block.NO_TOKEN,) if word.vault_sound else (Block.VAULT_BROKEN,)
 
 
-def _by_link(link: Link | None, view: View, asking: Asking) -> tuple[Block, ...]:
-    if link is None or not link.is_locked:
+def _by_link(link: Link | None, view: View, asking: Asking, now: Now) -> tuple[Block, ...]:
+    """Shown to be locked by the last look; and unpaired for long enough, or paired and not lent."""
+    if link is None or not link.shows_locked(now):
         return (Block.NOT_LOCKED,)
-    assert view.record is not None, "a device that is ours has a record"
-    is_out = view.record.custody is not Custody.CHECKED_IN
-    return (Block.NOT_CHECKED_IN,) if is_out and not link.is_unpaired and not asking.is_person else ()
+    if link.is_unpaired:
+        return (Block.NOT_LOCKED,) if link.counts.unpaired_s < UNPAIRED_S else ()
+    return () if asking.is_person else _by_custody(view)
+
+
+def _by_custody(view: View) -> tuple[Block, ...]:
+    is_in = view.record is not None and view.record.custody is Custody.CHECKED_IN
+    return () if is_in else (Block.NOT_CHECKED_IN,)
 
 
 def _by_budget(view: View, asking: Asking) -> tuple[Block, ...]:
@@ -327,10 +350,12 @@ def arming(view: View, link: Link | None, asking: Asking, now: Now) -> tuple[tup
     ours = not_ours(view, link)
     by_word = by_mdm(view, now)
     mode = most_careful(view.mode, view.recovery_mode, asking.mode)
-    found = {*ours, *by_word, *_world(view, asking), *_by_mode(mode, asking)}
+    custody = _by_custody(view) if link is not None and not link.is_unpaired else ()
+    held = (Block.HELD,) if view.was_in_storm else ()
+    found = {*ours, *by_word, *_world(view, asking), *_by_mode(mode, asking), *custody, *held}
     checks = (
         *((block, block in found) for block in _OF_ARMING),
-        (Block.NOT_LOCKED, link is None or not link.is_locked),
+        (Block.NOT_LOCKED, link is None or not link.shows_locked(now)),
         (Block.STORM, view.is_storm or view.is_storm_member),
         (Block.ERASES_USED_UP, _erases_used_up(view)),
         (Block.NOT_BUILT, True),
@@ -355,6 +380,7 @@ _OF_ARMING: Final = (
     Block.NOT_ENROLLED,
     Block.MDM_SAYS_PERSONAL,
     Block.LOST_MODE,
+    Block.NOT_CHECKED_IN,
     Block.HELD,
     Block.HOST_FAULT,
     Block.OBSERVING,

@@ -103,6 +103,11 @@ class Link:
             return self.cause is not None and self.cause.is_locked
         return self.state is LinkState.PAIRED and self.seen.locked is True
 
+    def shows_locked(self, now: Now) -> bool:
+        """Locked by the very last look, and that look is no older than a gap: not what *was*."""
+        last_said_so = self.said is not None and self.said.locked
+        return self.is_locked and last_said_so and now.is_within(GAP_S, of=self.last)
+
 
 @dataclass(frozen=True, slots=True)
 class LookPlan:
@@ -187,6 +192,7 @@ def attach(event: Attached, now: Now, *, lately: tuple[float, ...] = ()) -> Link
 
 
 _MODES: Final = {UsbMode.RECOVERY: LinkState.RECOVERY, UsbMode.DFU: LinkState.DFU}
+_NO_LOOKS: Final = (LinkState.GONE, LinkState.RECOVERY, LinkState.DFU)
 
 
 def again_attached(link: Link, event: Attached, now: Now) -> Link:
@@ -196,7 +202,8 @@ def again_attached(link: Link, event: Attached, now: Now) -> Link:
     state = _MODES.get(event.mode)
     if state is not None and link.state is not state:
         return replace(_ended(known), state=state, since=now)
-    if event.listed and link.cause is Cause.HIDDEN:
+    is_back = state is None and link.state in _MODES.values()
+    if is_back or (event.listed and link.cause is Cause.HIDDEN):
         return replace(_ended(known), state=LinkState.SETTLING, since=now, looks=0)
     return known
 
@@ -234,7 +241,9 @@ def is_damped(link: Link, now: Now) -> bool:
 
 def looked(link: Link, event: Looked, now: Now) -> Link:
     """Take one look: what it says, for how long that has been seen, and what state that makes."""
-    look = event.look
+    if link.state in _NO_LOOKS or event.attachment != link.attachment:
+        return link  # a look that was under way when the device left or changed its mode
+    look = _believed(link, event.look)
     before = link.pair_heard if look.answer is link.heard else PairAnswer.NOT_SENT
     says = verdict(look, before=before)
     noted = _noted(link, look, now)
@@ -243,6 +252,13 @@ def looked(link: Link, event: Looked, now: Now) -> Link:
         return replace(noted, said=None, last=None, heard=link.heard, pair_heard=link.pair_heard)
     counted = replace(noted, counts=_count(link, says, now), last=now, said=says)
     return _judged(link, counted, says, now)
+
+
+def _believed(link: Link, look: Look) -> Look:
+    """A device whose names change while it is attached lies; what else it says is worth nothing."""
+    if not look.ids.contradicts(link.seen.ids):
+        return look
+    return Look(Answer.GARBLED, stage="it took another name")
 
 
 def _noted(link: Link, look: Look, now: Now) -> Link:
@@ -295,7 +311,11 @@ def _judged(was: Link, link: Link, says: Verdict, now: Now) -> Link:
 
 
 def _now_paired(was: Link, link: Link, now: Now) -> Link:
-    paired = replace(link, state=LinkState.PAIRED, cause=None, was_paired=True, pair_sent=None)
+    # That a Pair was accepted is proven by the sessions that follow, or else was not true.
+    heard = PairAnswer.NOT_SENT if link.pair_heard is PairAnswer.PAIRED else link.pair_heard
+    paired = replace(
+        link, state=LinkState.PAIRED, cause=None, was_paired=True, pair_sent=None, pair_heard=heard
+    )
     if was.state is LinkState.PAIRED:
         return paired
     return replace(paired, since=now, fired=(), looks=1)
@@ -334,7 +354,7 @@ def next_look(
     Returns:
         None for a link that cannot be looked at (gone, recovery, dfu).
     """
-    if link.state in (LinkState.GONE, LinkState.RECOVERY, LinkState.DFU):
+    if link.state in _NO_LOOKS:
         return None
     if is_damped(link, now):
         assert link.damped_until is not None

@@ -23,9 +23,8 @@ from mamd.core.commands import (
     Reason,
     StopCalling,
 )
-from mamd.core.conditions import all_hold
 from mamd.core.errors import No
-from mamd.core.governor import Block, may_clear
+from mamd.core.governor import NEVER, Block, may_clear, not_ours
 from mamd.core.link import GAP_S
 from mamd.core.rules import Mode, Rule
 from mamd.core.run import (
@@ -46,7 +45,19 @@ from mamd.core.run import (
     read,
     wait,
 )
-from mamd.core.steps import LOOK_AGAIN_S, consider, impossible, next_rung, other_cause
+from mamd.core.steps import (
+    LOOK_AGAIN_S,
+    consider,
+    failed,
+    impossible,
+    is_open,
+    is_other_cause,
+    is_proven,
+    next_rung,
+    not_needed,
+    other_cause,
+    worked,
+)
 from mamd.core.workflow import Workflow
 
 REPUSH_S: Final = (5.0, 15.0, 30.0, 60.0)
@@ -90,7 +101,7 @@ def advance(case: Case, event: ev.Event) -> RunTurn:
 def _accepted(case: Case, event: ev.Accepted) -> RunTurn:
     if event.act != case.run.act:
         return RunTurn(case.run)
-    told = case.now if event.pushed else None
+    told = case.run.told or (case.now if event.pushed else None)
     watching = replace(
         case.run,
         state=RunState.WATCHING,
@@ -129,16 +140,18 @@ def _turned_down(case: Case, event: ev.TurnedDown) -> RunTurn:
     """No says something about the device only where the adapter cannot, or no token is held."""
     if event.act != case.run.act:
         return RunTurn(case.run)
-    if event.no in (No.UNSUPPORTED, No.NO_TOKEN):
+    word = case.view.mdm
+    is_sound = word is not None and word.vault_sound
+    if event.no is No.UNSUPPORTED or (event.no is No.NO_TOKEN and is_sound):
         return impossible(case, event.why)
-    if event.no in (No.AUTH_FAILED, No.FORBIDDEN, No.PROTOCOL):
+    if event.no in (No.AUTH_FAILED, No.FORBIDDEN, No.PROTOCOL, No.NO_TOKEN):
         run = replace(
             wait(case.run, (), later(case, LOOK_AGAIN_S)),
             reason=Reason.MDM_MISCONFIGURED,
             past=past(case, "the MDM said no", event.why),
         )
         return RunTurn(run, (call(case, Reason.MDM_MISCONFIGURED, ("why", event.why)),))
-    return fail(case, Reason.CANNOT_CLEAR, event.why)
+    return failed(case, Reason.CANNOT_CLEAR, event.why)
 
 
 def _answered(case: Case, event: ev.CommandAnswered) -> RunTurn:
@@ -150,6 +163,8 @@ def _answered(case: Case, event: ev.CommandAnswered) -> RunTurn:
         answer=event.status.value,
         past=past(case, f"the device answered {event.status.value}", event.error),
     )
+    if not case.run.doing.do.clears:
+        return RunTurn(heard)  # it comes late: that step is over
     if event.status is ev.AnswerStatus.ERROR:
         return impossible(replace(case, run=heard), event.error or "the device answered Error")
     return RunTurn(heard, (LookNow("the device answered over the air"),))
@@ -164,27 +179,34 @@ def _told(case: Case) -> Run:
 
 
 def _contact(case: Case, event: ev.ContactMade) -> RunTurn:
-    run = case.run
+    run, look = case.run, LookNow("the device was heard by its MDM")
     if event.device != run.device or run.accepted is None:
         return RunTurn(run)
-    if run.told is not None:
-        return RunTurn(run, (LookNow("the device was heard by its MDM"),))
-    return RunTurn(
-        replace(_told(case), wake_at=later(case, REMIND_S[0])), (LookNow("the device was heard by its MDM"),)
-    )
+    if run.told is not None or run.state is not RunState.WATCHING:
+        return RunTurn(run, (look,))
+    told = replace(_told(case), wake_at=later(case, REMIND_S[0]))
+    return RunTurn(told, (look, StopCalling(key(case, Reason.NOT_TOLD))))
 
 
 def _reenrolled(case: Case, event: ev.Reenrolled) -> RunTurn:
     """Authenticate empties the queue: what we asked for is gone, certainly, and may be asked again."""
-    if event.device != case.run.device or not case.run.act:
-        return RunTurn(case.run)
+    run = case.run
+    is_done = run.answer == ev.AnswerStatus.ACKNOWLEDGED.value
+    if event.device != run.device or not run.act or not run.doing.do.clears or is_done:
+        return RunTurn(run)
+    if run.state is RunState.ACTING:
+        # The request is under way: whether it was queued before or after that, nobody can tell.
+        return fail(case, Reason.CANNOT_CLEAR, "the device enrolled anew while the clear was being asked for")
     fresh = replace(
-        wait(case.run, (Block.NOT_ENROLLED,), later(case, 15.0)),
-        attempt=case.run.attempt + 1,
+        wait(run, (Block.NOT_ENROLLED,), later(case, 15.0)),
+        attempt=run.attempt + 1,
         act="",
         asked=None,
         accepted=None,
         told=None,
+        answer="",
+        pushes=0,
+        stuck=None,
         waited_s=0.0,
         past=past(case, "the device enrolled anew, so the queued clear is gone"),
     )
@@ -215,31 +237,34 @@ def _next_reminder(case: Case) -> float | None:
 
 
 def _look_while_waiting(case: Case, event: ev.Looked) -> RunTurn:
-    gone = _elsewhere(case)
-    if gone is not None:
-        return gone
-    if case.run.reason is Reason.MDM_OUT_OF_REACH or case.run.reason is Reason.MDM_MISCONFIGURED:
-        return close(case, End.NOT_NEEDED) if _is_proven(case) else RunTurn(case.run)
+    ended = _no_more_wanted(case)
+    if ended is not None:
+        return ended
+    if case.run.reason in _PATIENT:
+        return not_needed(case) if is_proven(case) or is_open(case.link) else RunTurn(case.run)
     return consider(case)
 
 
 def _look_while_acting(case: Case, event: ev.Looked) -> RunTurn:
-    if _is_proven(case):
-        return close(case, End.PROVEN)
-    return _elsewhere(case) or RunTurn(case.run)
+    return _no_more_wanted(case) or (worked(case) if is_proven(case) else RunTurn(case.run))
 
 
 def _look_while_watching(case: Case, event: ev.Looked) -> RunTurn:
     """Did it work? If not, count; and only a whole wait with the way open leads on."""
-    if _is_proven(case):
-        return close(case, End.PROVEN)
-    gone = _elsewhere(case)
-    if gone is not None:
-        return gone
+    ended = _no_more_wanted(case)
+    if ended is not None:
+        return ended
+    if is_proven(case):
+        return worked(case)
     run = replace(case.run, waited_s=case.run.waited_s + _counts(case))
-    if run.told is None or run.waited_s < run.doing.wait_s:
+    if run.told is None or run.waited_s < run.doing.wait_s or not _shows_locked(case):
         return RunTurn(run)
     return _waited(replace(case, run=run))
+
+
+def _shows_locked(case: Case) -> bool:
+    """Whatever is harsher is decided on a look that shows the device locked, and on no other."""
+    return case.link is not None and case.link.shows_locked(case.now)
 
 
 def _counts(case: Case) -> float:
@@ -251,11 +276,15 @@ def _counts(case: Case) -> float:
 def _waited(case: Case) -> RunTurn:
     run = case.run
     if not _way_is_open(case):
+        if run.reason is Reason.WAY_NOT_OPEN:
+            return RunTurn(run)
         stuck = replace(run, reason=Reason.WAY_NOT_OPEN, stuck=run.stuck or case.now)
         return RunTurn(stuck, (call(case, Reason.WAY_NOT_OPEN),))
-    if run.workflow.is_ladder and run.step + 1 < len(run.workflow.steps):
-        return next_rung(case, f"in vain for {run.waited_s:.0f} s")
-    return fail(case, Reason.FAILED, f"in vain for {run.waited_s:.0f} s")
+    why = f"in vain for {run.waited_s:.0f} s"
+    onward = next_rung(case, why) if run.workflow.is_ladder else failed(case, Reason.FAILED, why)
+    if run.reason is not Reason.WAY_NOT_OPEN:
+        return onward
+    return replace(onward, commands=(StopCalling(key(case, Reason.WAY_NOT_OPEN)), *onward.commands))
 
 
 def _way_is_open(case: Case) -> bool:
@@ -271,23 +300,24 @@ def _way_is_open(case: Case) -> bool:
     )
 
 
-def _is_proven(case: Case) -> bool:
-    return bool(case.run.doing.until) and all_hold(case.run.doing.until, case.facts)
-
-
-def _elsewhere(case: Case) -> RunTurn | None:
-    """If the cause is no longer that it is locked, the ladder stops there."""
-    link = case.link
-    if link is None or not link.is_unpaired or link.cause is None or link.is_locked:
+def _no_more_wanted(case: Case) -> RunTurn | None:
+    """It turned out not to be ours, or the cause is no longer that it is locked: the run stops there."""
+    if not case.run.workflow.is_harsh:
         return None
-    return other_cause(case)
+    never = [block for block in not_ours(case.view, case.link) if block in NEVER]
+    if never:
+        return close(case, End.NOT_OURS, note=never[0].value)
+    return other_cause(case) if is_other_cause(case) else None
 
 
 # ------------------------------------------------------------------------------- time
 
 
 def _time_while_waiting(case: Case, event: ev.TimeCame) -> RunTurn:
-    return consider(replace(case, run=replace(case.run, reason=None, wake_at=None)))
+    run = case.run
+    if run.wake_at is None or case.now.up < run.wake_at:
+        return RunTurn(run)
+    return consider(replace(case, run=replace(run, reason=_kept_reason(run), wake_at=None)))
 
 
 def _time_while_acting(case: Case, event: ev.TimeCame) -> RunTurn:
@@ -306,21 +336,26 @@ def _time_while_acting(case: Case, event: ev.TimeCame) -> RunTurn:
 
 
 def _time_while_watching(case: Case, event: ev.TimeCame) -> RunTurn:
+    """Push once more; and while the device was not told for long, call a person."""
     run, can = case.run, case.view.mdm_can
     if run.wake_at is None or case.now.up < run.wake_at:
         return RunTurn(run)
-    if can is None or not can.can_push:
-        return RunTurn(replace(run, wake_at=None))
+    calls = call_if_stuck(case, run, Reason.NOT_TOLD) if run.told is None else ()
+    if can is None or not can.can_push or not_ours(case.view, case.link):
+        return RunTurn(replace(run, wake_at=later(case, REPUSH_S[-1]) if run.told is None else None), calls)
     # The pause stands until the push's answer sets another: a lost answer must not stop the pushing.
     tried = replace(run, pushes=run.pushes + 1, wake_at=later(case, REPUSH_S[-1]))
-    return RunTurn(tried, (Push(run.act, run.device, mdm(case)),))
+    return RunTurn(tried, (Push(run.act, run.device, mdm(case)), *calls))
 
 
 def _resumed(case: Case, event: ev.Resumed) -> RunTurn:
     """A restart in the middle of asking leaves it in doubt; every other wait is a row and goes on."""
-    if case.run.state is RunState.ACTING:
-        return RunTurn(replace(case.run, wake_at=case.now.up, stuck=case.run.stuck or case.now))
-    return RunTurn(case.run)
+    run = case.run
+    if run.state is RunState.ACTING:
+        return RunTurn(replace(run, wake_at=case.now.up, stuck=run.stuck or case.now))
+    if run.wake_at is not None and run.opened.boot != case.now.boot:
+        return RunTurn(replace(run, wake_at=case.now.up))  # seconds of another boot name no time here
+    return RunTurn(run)
 
 
 # ---------------------------------------------------------------------- people and world
@@ -332,19 +367,35 @@ def _approved(case: Case, event: ev.Approved) -> RunTurn:
         return RunTurn(run)
     noted = replace(
         run,
-        approved=(*run.approved, (event.step, event.by, case.now)),
+        approved=(*run.approved, (event.step, event.by, case.now))[-_APPROVALS_KEPT:],
         past=past(case, f"approved by {event.by}", event.reason),
     )
-    turn = consider(replace(case, run=noted)) if run.state is RunState.WAITING else RunTurn(noted)
+    is_waiting = run.state is RunState.WAITING and run.reason not in _PATIENT
+    turn = consider(replace(case, run=noted)) if is_waiting else RunTurn(noted)
     return turn.and_ask(StopCalling(key(case, Reason.NEEDS_APPROVAL)))
 
 
-def _reconsider(case: Case, event: ev.Event) -> RunTurn:
-    return consider(replace(case, run=replace(case.run, reason=_kept_reason(case.run))))
+_APPROVALS_KEPT: Final = 10
+
+
+def _retried(case: Case, event: ev.Retried) -> RunTurn:
+    """A person wants it tried now, and not when its pause is over."""
+    if event.run != case.run.run:
+        return RunTurn(case.run)
+    return consider(replace(case, run=replace(case.run, reason=_kept_reason(case.run), wake_at=None)))
 
 
 def _kept_reason(run: Run) -> Reason | None:
     return Reason.WOULD_ERASE if run.reason is Reason.WOULD_ERASE else None
+
+
+def _world_changed(case: Case, event: ev.WorldChanged) -> RunTurn:
+    """A hold, a rule, the registry, a storm: what waits for that goes on by itself."""
+    ended = _no_more_wanted(case)
+    if ended is not None:
+        return ended
+    is_waiting = case.run.state is RunState.WAITING and case.run.reason not in _PATIENT
+    return consider(case) if is_waiting else RunTurn(case.run)
 
 
 def _detached(case: Case, event: ev.Detached) -> RunTurn:
@@ -365,7 +416,9 @@ _PATIENT: Final = frozenset({Reason.MDM_OUT_OF_REACH, Reason.MDM_MISCONFIGURED, 
 
 
 def _record_unread(case: Case, event: ev.MdmRecordUnread) -> RunTurn:
-    run = replace(case.run, blocks=(Block.MDM_UNREAD,), stuck=case.run.stuck or case.now)
+    if Block.MDM_UNREAD not in case.run.blocks:
+        return RunTurn(case.run)
+    run = replace(case.run, stuck=case.run.stuck or case.now)
     return RunTurn(run, call_if_stuck(case, run, Reason.MDM_OUT_OF_REACH))
 
 
@@ -380,8 +433,7 @@ TURNS: Final[Mapping[tuple[RunState, type[ev.Event]], Handler]] = {
     (RunState.WAITING, ev.TimeCame): _time_while_waiting,
     (RunState.WAITING, ev.MdmRecordRead): _record_read,
     (RunState.WAITING, ev.MdmRecordUnread): _record_unread,
-    (RunState.WAITING, ev.WorldChanged): _reconsider,
-    (RunState.WAITING, ev.Retried): _reconsider,
+    (RunState.WAITING, ev.Retried): _retried,
     (RunState.ACTING, ev.Looked): _look_while_acting,
     (RunState.ACTING, ev.Accepted): _accepted,
     (RunState.ACTING, ev.PutOff): _put_off,
@@ -399,6 +451,7 @@ ALWAYS: Final[Mapping[type[ev.Event], Handler]] = {
     ev.ContactMade: _contact,
     ev.Reenrolled: _reenrolled,
     ev.Approved: _approved,
+    ev.WorldChanged: _world_changed,
     ev.Detached: _detached,
     ev.Resumed: _resumed,
     ev.Broke: _broke,

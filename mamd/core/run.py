@@ -164,31 +164,41 @@ class RunTurn:
 
 
 def fail(case: Case, reason: Reason, why: str) -> RunTurn:
-    """Never to a harsher rung: a person is called."""
+    """Never to a harsher rung: a person is called, unless the workflow wants nobody called."""
     closed = close(case, End.FAILED, note=why)
+    if case.run.workflow.on_failure.call is None:
+        return closed
     return closed.and_ask(call(case, reason, ("why", why)))
 
 
 def close(case: Case, end: End, *, note: str = "") -> RunTurn:
+    """End a run: withdraw what may still be queued, and stop the calls that it made."""
     run = case.run
-    is_well = end in (End.PROVEN, End.NOT_NEEDED, End.DONE)
-    step_outcome = run.doing.outcome if end is End.PROVEN else ""
+    if end is End.PROVEN:
+        run = with_proof(case)
+    is_well = end in (End.PROVEN, End.DONE)
+    outcome = (run.outcome if is_well else "") or end.value
     closed = replace(
         run,
         state=RunState.CLOSED,
         end=end,
-        outcome=step_outcome or end.value,
-        proof=_proof(case) if end in (End.PROVEN, End.NOT_NEEDED) else None,
+        outcome=outcome,
+        proof=_proof(case) if end is End.NOT_NEEDED else run.proof,
         closed=case.now,
         blocks=(),
+        reason=None,
         wake_at=None,
-        past=past(case, f"ended: {step_outcome or end.value}", note),
+        past=past(case, f"ended: {outcome}", note),
     )
     commands: tuple[Command, ...] = ()
     if _may_still_be_queued(run):
         commands = (Cancel(run.act, run.device, mdm(case)),)
-    settled = (StopCalling(f"run/{run.run}/"),) if is_well or end is End.LEFT else ()
-    return RunTurn(closed, (*commands, *settled))
+    return RunTurn(closed, (*commands, StopCalling(f"run/{run.run}/")))
+
+
+def with_proof(case: Case) -> Run:
+    """The present step worked: what to call that, and how it is known."""
+    return replace(case.run, outcome=case.run.doing.outcome, proof=_proof(case))
 
 
 def _may_still_be_queued(run: Run) -> bool:

@@ -166,7 +166,8 @@ def _weighed(was: Watch, now: Now, limits: StormLimits, attached: int) -> Watch:
     members = frozenset(one.device for one in many)
     if was.storm is None:
         return replace(was, storm=Storm(now, now, members), was_in_storm=was.was_in_storm | members)
-    if members <= was.storm.members:
+    is_new = any(one.at.since(was.storm.last) != 0.0 for one in many)
+    if not is_new and members <= was.storm.members:
         return was
     storm = replace(was.storm, members=was.storm.members | members, last=now, has_paired_since=False)
     return replace(was, storm=storm, was_in_storm=was.was_in_storm | members)

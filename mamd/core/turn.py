@@ -19,9 +19,9 @@ from mamd.core.governor import REASON_OF_CAUSE, Block, View, not_ours
 from mamd.core.link import Counts, Link, LookPlan
 from mamd.core.machine import advance, open_run
 from mamd.core.rules import Rule, RuleSet, Standing, Tested, Trigger, first_that_holds, longest_waits
-from mamd.core.run import Case, Run
+from mamd.core.run import Case, Run, RunState
 from mamd.core.time import Now
-from mamd.core.workflow import NOTHING
+from mamd.core.workflow import NOTHING, Action, Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,23 @@ def take(was: Situation, event: ev.Event, now: Now, view: View, rules: RuleSet) 
     case = _case(was, link, now, view, rules)
     calls = _calls(was.link, link, view)
     if was.run is not None and was.run.is_open:
-        ran = advance(case, event)
-        return Turn(Situation(link, ran.run), (*calls, *ran.commands))
+        return _advanced(was.run, link, case, event, calls)
     if isinstance(event, ev.Started):
         return _started(case, event, rules, calls)
     return _by_rule(was, case, rules, calls)
+
+
+def _advanced(run: Run, link: Link | None, case: Case, event: ev.Event, calls: tuple[Command, ...]) -> Turn:
+    """The open run's part. What happens on another cable than its own says nothing about it."""
+    if run.attachment is not None and link is not None and link.attachment != run.attachment:
+        if isinstance(event, _OF_A_CABLE):
+            return Turn(Situation(link, run), calls)
+        case = replace(case, link=None, facts=facts_of(None, case.view, case.now), counted_s=0.0)
+    ran = advance(case, event)
+    return Turn(Situation(link, ran.run), (*calls, *ran.commands))
+
+
+_OF_A_CABLE: Final = (ev.Attached, ev.Detached, ev.Looked)
 
 
 # ------------------------------------------------------------------------------ the link
@@ -83,7 +95,7 @@ def _link(was: Link | None, event: ev.Event, now: Now, view: View) -> Link | Non
 
 def _calls(was: Link | None, link: Link | None, view: View) -> tuple[Command, ...]:
     """What a change of the link alone asks for: a person, or the MDM's word before it is needed."""
-    if link is None or view.record is None:
+    if link is None or view.record is None or view.charge_only:
         return ()
     device, commands = view.record.device, []
     is_new_cause = link.cause is not None and (was is None or was.cause is not link.cause)
@@ -152,11 +164,12 @@ def _started(case: Case, event: ev.Started, rules: RuleSet, calls: tuple[Command
 def _by_rule(was: Situation, case: Case, rules: RuleSet, calls: tuple[Command, ...]) -> Turn:
     """The first rule that holds takes the device, if the device is ours."""
     link, view = case.link, case.view
-    if link is None or view.record is None or not_ours(view, link):
+    blocks = set(not_ours(view, link))
+    if link is None or not blocks <= {Block.IDENTITY_UNKNOWN}:
         return Turn(Situation(link, was.run), calls)
     rule, tested = first_that_holds(rules, standing(link, case.now), case.facts, fired=link.fired)
     workflow = rules.workflow(rule.run) if rule is not None else None
-    if rule is None or workflow is None:
+    if rule is None or workflow is None or (blocks and not _is_harmless(workflow)):
         return Turn(Situation(link, was.run), calls)
     over = _limit_reached(rule, view)
     if over is not None:
@@ -166,6 +179,11 @@ def _by_rule(was: Situation, case: Case, rules: RuleSet, calls: tuple[Command, .
     ran = open_run(rule, workflow, blank, by=rule.name, rule_set=rules.hash)
     passed = tuple(one.rule for one in tested if one.holds and one.rule != rule.name)
     return Turn(Situation(fired, ran.run), (*calls, *ran.commands), passed)
+
+
+def _is_harmless(workflow: Workflow) -> bool:
+    """It only asks and calls: so much may be done about a device that cannot say who it is."""
+    return all(step.do in (Action.CALL_A_PERSON, Action.MDM_REFRESH) for step in workflow.steps)
 
 
 def _limit_reached(rule: Rule, view: View) -> tuple[Command, ...] | None:
@@ -214,8 +232,26 @@ def plan(was: Situation, now: Now, view: View, rules: RuleSet, *, asked: bool = 
     planned = links.next_look(link, now, waits_s=longest_waits(rules, trigger), run_left_s=left)
     if planned is None:
         return None
-    may_pair = (planned.pair or asked) and not not_ours(view, link)
-    return replace(planned, at=now.up if asked else planned.at, pair=may_pair)
+    soon = _pair_after_acceptance(was, planned)
+    may_pair = (soon is not None or planned.pair or asked) and not not_ours(view, link)
+    at = min(planned.at, soon) if soon is not None else planned.at
+    return replace(
+        planned, at=now.up if asked else at, decides=planned.decides and at == planned.at, pair=may_pair
+    )
+
+
+PAIR_AFTER_S: Final = 5.0
+"""A clear often works within seconds, and without a record only a Pair request shows it."""
+
+
+def _pair_after_acceptance(was: Situation, planned: LookPlan) -> float | None:
+    """When the one Pair that a wait begins with is due, if no Pair has gone out since; else None."""
+    run, link = was.run, was.link
+    if run is None or run.state is not RunState.WATCHING or run.accepted is None or link is None:
+        return None
+    due = run.accepted.up + PAIR_AFTER_S
+    is_ahead = link.last is not None and link.last.up < due
+    return due if is_ahead and link.is_unpaired and not link.silent else None
 
 
 # --------------------------------------------------------------------------------- facts
