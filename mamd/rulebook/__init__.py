@@ -7,8 +7,9 @@ Reads what a site wrote down about what to do, or says where it is wrong and wha
     compare(known, records) ─▶ what a list of devices would change
 """
 
+from mamd.rulebook.compare import Comparison, compare
 from mamd.rulebook.describe import describe
-from mamd.rulebook.devices import Comparison, Devices, compare, parse_devices, read_devices
+from mamd.rulebook.devices import Devices, parse_devices, read_devices
 from mamd.rulebook.digest import hash_of
 from mamd.rulebook.lint import Site
 from mamd.rulebook.load import Loaded, load_all, load_text

@@ -10,7 +10,7 @@ from typing import Final
 
 from mamd.config import Settings
 from mamd.config.mistakes import Mistake, Mistakes, Place, nearest, shown
-from mamd.core.conditions import Op
+from mamd.core.conditions import Condition, Op
 from mamd.core.rules import Mode, Rule, RuleSet, Trigger
 from mamd.core.workflow import Action, IfImpossible, Workflow
 from mamd.rulebook import never
@@ -101,7 +101,23 @@ def _can_both_hold(one: Rule, other: Rule) -> bool:
         both |= mine - {Trigger.DETACHED}
     if {Trigger.UNPAIRED, Trigger.SILENT} <= mine | theirs:
         both |= {Trigger.SILENT}
-    return bool(both) and not never.clash((*one.conditions, *other.conditions), both)
+    return bool(both) and not never.clash(_contested(one, other, both), both)
+
+
+def _contested(one: Rule, other: Rule, both: set[Trigger]) -> tuple[Condition, ...]:
+    """
+    The conditions on which two rules could part. Each rule by itself can be met, so what they
+    have in common, or what only one of them asks for, parts nobody.
+    """
+    mine, theirs = set(one.conditions), set(other.conditions)
+    apart = {condition.word for condition in mine ^ theirs}
+    parting = {word for word in apart if word in never.TOGETHER or (_asks(one, word) and _asks(other, word))}
+    parting |= never.TOGETHER if parting & never.TOGETHER or both != _triggers(one) else set()
+    return tuple(condition for condition in mine | theirs if condition.word in parting)
+
+
+def _asks(rule: Rule, word: str) -> bool:
+    return any(condition.word == word for condition in rule.conditions)
 
 
 def _triggers(rule: Rule) -> set[Trigger]:

@@ -54,10 +54,10 @@ def load_all(paths: Iterable[Path | str], site: Site | None = None) -> Loaded:
             None: no names are checked, and there are no switches.
     """
     pile = _Pile()
-    for path in paths:
-        for file in _files(Path(path), pile.mistakes):
-            node = read_yaml_file(file, pile.mistakes)
-            _take_document(node, pile)
+    files = [file for path in paths for file in _files(Path(path), pile.mistakes)]
+    # Rules and workflows may share a folder, which is then named twice.
+    for file in {file.absolute(): file for file in files}.values():
+        _take_document(read_yaml_file(file, pile.mistakes), pile)
     return _finish(pile, site)
 
 

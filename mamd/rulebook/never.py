@@ -7,7 +7,7 @@ other word by itself. The conditions are held by core's own hand.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from itertools import pairwise, product
 from typing import Final
 
 from mamd.core.conditions import WORDS, Condition, Kind, Op, Scalar, all_hold
@@ -52,13 +52,17 @@ def _tried(word: str, conditions: tuple[Condition, ...]) -> Iterator[Fact]:
     """Values that would meet the conditions if any did: those that they name, and their neighbours."""
     kind = WORDS[word].kind if word in WORDS else Kind.TEXT
     named = [value for one in conditions for value in one.values]
+    pinned = next((one.values for one in conditions if one.op in (Op.IS, Op.IN)), None)
     match kind:
         case Kind.TEXTS:
             # A device has any number of labels: only what is shut out can be in the way.
             shut_out = [one for one in conditions if one.op is Op.IS_NOT]
-            kept = [v for v in named if all(one.holds({word: Fact(v, "")}) for one in shut_out)]
-            yield Fact(tuple(str(value) for value in kept), "")
+            labels = [label for value in named for label in (str(value), f"{value}\N{BULLET}") if value != ""]
+            kept = [one for one in labels if all(no.holds({word: Fact((one,), "")}) for no in shut_out)]
+            yield Fact(tuple(kept), "")
             yield Fact((), "")
+        case Kind.TEXT | Kind.CHOICE if pinned is not None:
+            yield from (Fact(value, "") for value in pinned)
         case Kind.TEXT | Kind.CHOICE:
             yield from (Fact(value, "") for value in (*named, *_mixed(named), "\N{BULLET}"))
         case Kind.YES_NO:
@@ -67,7 +71,9 @@ def _tried(word: str, conditions: tuple[Condition, ...]) -> Iterator[Fact]:
             yield from (Fact(value, "") for one in named for value in (str(one), f"{one}.0.0.0.1", "0"))
         case _:
             most = {Kind.PERCENT: 100.0, Kind.WINDOW: 1439.0}.get(kind, float("inf"))
-            around = [float(value) + step for value in named for step in (-0.5, 0.0, 0.5)]
+            ends = sorted(float(value) for value in named)
+            between = [(one + other) / 2 for one, other in pairwise(ends)]
+            around = [*between, *(end + step for end in ends for step in (-0.5, 0.0, 0.5))]
             yield from (Fact(value, "") for value in (0.0, *around) if 0.0 <= value <= most)
 
 
@@ -115,6 +121,8 @@ def _registry_states() -> Iterator[Facts]:
 
 
 _CABLE: Final = frozenset({"link", "cause", "locked"})
-_CABLE_STATES: Final = tuple(_cable_states())
 _REGISTRY: Final = frozenset({"status", "retired_reason", "ownership"})
+TOGETHER: Final = _CABLE | _REGISTRY
+"""Words that are judged together with others; every other word is judged by itself."""
+_CABLE_STATES: Final = tuple(_cable_states())
 _REGISTRY_STATES: Final = tuple(_registry_states())

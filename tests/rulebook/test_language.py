@@ -81,6 +81,9 @@ def test_the_switch_runs_what_the_shipped_file_says() -> None:
         ("{retired_reason: {is_not: expired}}", "retired_reason", None, None),
         ("{name: 'none'}", "name", "", False),
         ("{labels: floor-3}", "labels", ("ward", "Floor-3"), True),
+        ("{labels: none}", "labels", (), True),
+        ("{labels: none}", "labels", ("ward",), False),
+        ("{labels: {is_not: none}}", "labels", ("ward",), True),
         ("{launchpad: {starts-with: WARD}}", "launchpad", "ward-3", True),
         ("{docked_for: {at_least: 15 min}}", "docked_for", 899.0, False),
         ("{docked_for: {at_least: 15 min}}", "docked_for", 900.0, True),
@@ -178,6 +181,30 @@ def test_folders_are_read_in_name_order(tmp_path: Path) -> None:
     loaded = load_all([tmp_path])
     assert loaded.rules is not None
     assert [rule.name for rule in loaded.rules.rules] == ["10-a", "20-b"]
+
+
+def test_rules_and_workflows_may_share_a_folder() -> None:
+    """A folder that is named twice is read once."""
+    loaded = load_all([ROOT / "rules", ROOT / "workflows", ROOT / "rules", ROOT / "workflows"])
+    assert loaded == load_all(SHIPPED)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        "{labels: {starts_with: floor, is_not: floor}}",
+        "{labels: {is: blue, contains: red}}",
+        "{docked_for: {older_than: 10s, between: [5s, 11s]}}",
+        "{name: {starts_with: ward, contains: blue, is_not: ward}}",
+        "{os_version: {at_least: '17', at_most: '17.0'}}",
+        "{battery: {at_least: 100 %}}",
+        "{time: 23:59-00:00}",
+        "{cause: [hidden, locked]}",
+    ],
+)
+def test_conditions_that_some_device_meets_are_taken(conditions: str) -> None:
+    """Only what can never match is refused."""
+    assert _rule(conditions).conditions
 
 
 def test_a_file_that_is_not_there_is_a_mistake_with_a_cure(tmp_path: Path) -> None:
