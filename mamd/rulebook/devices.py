@@ -17,6 +17,9 @@ from mamd.config.files import read_bytes
 from mamd.config.mistakes import Mistake, Mistakes, Place, nearest, shown
 from mamd.core.conditions import WORDS
 from mamd.core.facts import Ids, Ownership, Record, Status, canonical_udid, ecid_of
+from mamd.rulebook.compare import Comparison, compare
+
+__all__ = ["Comparison", "Devices", "compare", "parse_devices", "read_devices"]
 
 LARGEST_LIST: Final = 16 * 1_048_576
 LONGEST_CELL: Final = 1_000

@@ -38,9 +38,11 @@ def with_switches(rules: RuleSet, mdms: Iterable[str]) -> RuleSet:
     The rule set with one more rule, at its end, for each MDM whose switch is on.
 
     It neither needs nor stops others: a site's own rules come first. A site's own workflow
-    `clear-passcode` is taken in place of the shipped one; it must not erase (`load_all` sees to it).
+    `clear-passcode` is taken in place of the shipped one; it must not erase (`load_all` sees to it,
+    and adds the switches of its `site` itself). A switch that is there already is not added again.
     """
-    names = tuple(mdms)
+    there = {rule.for_mdm for rule in rules.rules}
+    names = tuple(name for name in mdms if name not in there)
     if not names:
         return rules
     workflow = rules.workflow(CLEAR_PASSCODE.name) or CLEAR_PASSCODE

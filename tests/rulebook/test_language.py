@@ -152,7 +152,7 @@ def test_the_switch_of_an_mdm_is_a_last_rule_for_its_devices() -> None:
     assert workflow is not None
     assert not workflow.can_erase
     assert loaded.rules.hash == hash_of(loaded.rules)
-    assert with_switches(loaded.rules, ()) is loaded.rules
+    assert with_switches(loaded.rules, ("hospital",)) is loaded.rules
 
 
 def test_the_switch_never_runs_an_erase_that_borrows_its_name() -> None:
