@@ -50,7 +50,8 @@ from mamd.observe.metrics import Metrics
 from mamd.observe.people import CommandPeople, WebhookPeople
 from mamd.observe.requests import CountedMdm
 from mamd.ports import Changes, Fault, Mdm, People, Snapshot, Webhook
-from mamd.rulebook.devices import compare, read_devices
+from mamd.rulebook.compare import compare
+from mamd.rulebook.devices import read_devices
 from mamd.rulebook.lint import Site
 from mamd.rulebook.load import load_all
 from mamd.rulebook.switches import with_switches
