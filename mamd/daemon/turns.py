@@ -180,6 +180,8 @@ class Turns:
             self._command_state(event.act, "queued", now, pushed=event.pushed)
         elif isinstance(event, ev.TurnedDown):
             self._command_state(event.act, "refused", now)
+        elif isinstance(event, ev.PutOff):
+            self._command_state(event.act, "put_off", now)
         elif isinstance(event, ev.Pushed) and not event.error:
             self._command_pushed(event.act)
         self.on_device(device, event, now)
@@ -189,8 +191,9 @@ class Turns:
         row = self.ledger.commands.get(act)
         if row is None or row.state not in ("sending", "orphan"):
             return
+        accepted = now if state == "queued" else None
+        # Nobody waits for an orphan any more; only a certain no makes it something else.
         state = "orphan" if row.state == "orphan" and state == "queued" else state
-        accepted = now if state != "refused" else None
         self.ledger.put_command(replace(row, state=state, accepted=accepted, pushed=pushed))
 
     def _command_pushed(self, act: str) -> None:
@@ -294,12 +297,13 @@ class Turns:
 
     def _sending(self, command: do.ClearPasscode, now: Now) -> None:
         """Its row is there before it is sent, so that no crash can send it under another id."""
-        if self.ledger.commands.get(command.act) is None:
+        row = self.ledger.commands.get(command.act)
+        if row is None:
             made = command_id(self.ledger.installation, command.act)
             row = MdmCommand(
                 command.act, made, command.device, command.mdm, "ClearPasscode", "sending", asked=now
             )
-            self.ledger.put_command(row)
+        self.ledger.put_command(replace(row, state="sending"))
 
     def _withdrawn(self, command: do.Cancel) -> None:
         """Until the MDM says that it is withdrawn, it is an orphan with duties (promise 5)."""
