@@ -23,6 +23,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 MAY_BE_QUEUED = frozenset({"sending", "queued", "orphan"})
+IN_DOUBT = "in doubt"
+"""The answer of a command that was sent and may or may not have been processed."""
 HOUR_S, DAY_S = 3600.0, 86400.0
 
 
@@ -122,7 +124,9 @@ class Ledger:
         for run in sorted(snapshot.runs, key=lambda one: one.run):
             self.put_run(run)
         for command in snapshot.commands:
-            self.put_command(command)
+            # Whether what was being sent as we ended has arrived, nobody knows.
+            cut_off = command.state == "sending" and not command.answer
+            self.put_command(replace(command, answer=IN_DOUBT) if cut_off else command)
         for hold in snapshot.holds:
             self.holds.put(hold.scope, hold)
         for call in snapshot.calls:

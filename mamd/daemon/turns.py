@@ -22,7 +22,7 @@ from mamd.core.storm import Note, Told, Watch, alarms, lately_on, watch
 from mamd.core.time import Now
 from mamd.core.turn import Situation, Turn, is_news, take
 from mamd.daemon.house import House
-from mamd.daemon.ledger import Ledger
+from mamd.daemon.ledger import IN_DOUBT, Ledger
 from mamd.daemon.views import view_of
 from mamd.ports import HoldRow, MdmCommand, TurnRow
 
@@ -182,19 +182,33 @@ class Turns:
             self._command_state(event.act, "refused", now)
         elif isinstance(event, ev.PutOff):
             self._command_state(event.act, "put_off", now)
+        elif isinstance(event, ev.LeftInDoubt):
+            self._command_doubted(event.act)
         elif isinstance(event, ev.Pushed) and not event.error:
             self._command_pushed(event.act)
         self.on_device(device, event, now)
 
     def _command_state(self, act: str, state: str, now: Now, *, pushed: bool = False) -> None:
-        """The device's own answer may have come before the MDM's; it is not taken back."""
+        """
+        What the MDM made of a request of ours.
+
+        The device's own answer may have come before the MDM's; it is not taken back. Nor is a
+        doubt: a later no says nothing about an earlier try that may have been processed.
+        """
         row = self.ledger.commands.get(act)
         if row is None or row.state not in ("sending", "orphan"):
+            return
+        if row.answer == IN_DOUBT and state != "queued":
             return
         accepted = now if state == "queued" else None
         # Nobody waits for an orphan any more; only a certain no makes it something else.
         state = "orphan" if row.state == "orphan" and state == "queued" else state
         self.ledger.put_command(replace(row, state=state, accepted=accepted, pushed=pushed))
+
+    def _command_doubted(self, act: str) -> None:
+        row = self.ledger.commands.get(act)
+        if row is not None and row.state == "sending":
+            self.ledger.put_command(replace(row, answer=IN_DOUBT))
 
     def _command_pushed(self, act: str) -> None:
         row = self.ledger.commands.get(act)
