@@ -1,5 +1,6 @@
 """What a section of mamd.yaml is read with, and how the readers of sections ask for what they need."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,7 @@ class Door:
     def existing(self, node: Node, mistakes: Mistakes) -> Path | None:
         """A path of something that must be there."""
         found = self.path(node, mistakes)
-        if found is not None and not found.exists():
+        if found is not None and not os.path.exists(found):
             cure = "make it, or name another (a relative path begins beside mamd.yaml)"
             mistakes.add(node.place, f"there is no {found}", cure)
             return None

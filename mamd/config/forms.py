@@ -108,18 +108,23 @@ def wrong_kind(node: Node, mistakes: Mistakes, what: str, cure: str) -> None:
 
 def leaf(node: Node, mistakes: Mistakes, wanted: str) -> Leaf | None:
     """One value that YAML does not misread. `wanted` says what belongs here, as a cure."""
+    return _leaf(node, mistakes, wanted, is_text=False)
+
+
+def _leaf(node: Node, mistakes: Mistakes, wanted: str, *, is_text: bool) -> Leaf | None:
     if not isinstance(node, Leaf):
         wrong_kind(node, mistakes, "one value belongs here", wanted)
         return None
     wrong = misread(node)
     if wrong:
-        mistakes.add(node.place, *wrong)
+        # Quotes mend a text only; elsewhere they would lead to the next mistake.
+        mistakes.add(node.place, wrong[0], wrong[1] if is_text else wanted)
     return None if wrong else node
 
 
 def text(node: Node, mistakes: Mistakes) -> str | None:
     """Text that is not empty. A number or true and false must be in quotes to be text."""
-    found = leaf(node, mistakes, "write one text")
+    found = _leaf(node, mistakes, "write one text", is_text=True)
     if found is None:
         return None
     if found.is_number or found.is_yes_no:

@@ -4,6 +4,7 @@ Finds mamd.yaml and reads it into Settings, or says everything that is wrong wit
 The file is the first of: what `-c` names, what MAMD_CONFIG names, ./mamd.yaml, /etc/mamd/mamd.yaml.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -49,7 +50,7 @@ def find_config(option: Path | None, environ: Mapping[str, str], folder: Path) -
     named = environ.get("MAMD_CONFIG")
     if named:
         return folder / named
-    return next((path for path in (folder / "mamd.yaml", SYSTEM_WIDE) if path.exists()), None)
+    return next((path for path in (folder / "mamd.yaml", SYSTEM_WIDE) if os.path.exists(path)), None)
 
 
 def read_settings(file: Path, environ: Mapping[str, str]) -> Read:

@@ -53,7 +53,11 @@ def _word(key: Leaf, mistakes: Mistakes) -> Word | None:
     if name.startswith(_ATTRIBUTE) and len(name) > len(_ATTRIBUTE):
         return Word(name, Kind.TEXT, "registry")
     if name not in WORDS:
-        cure = _NOT_A_NAME.get(name) or nearest(name, WORDS)
+        close = nearest(name, WORDS)
+        is_close = close.startswith("did you mean")
+        cure = _NOT_A_NAME.get(name) or (
+            close if is_close else "docs/rules-and-workflows.md lists what can be"
+        )
         mistakes.add(key.place, f"{shown(key.text)} cannot be asked about a device", cure)
     return WORDS.get(name)
 

@@ -7,6 +7,7 @@ A file holds rules, workflows or both: what begins with `rule:` is a rule. Folde
 name order, files from top to bottom, and in that order rules take devices.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,7 +70,7 @@ def load_text(data: bytes, file: str, site: Site | None = None) -> Loaded:
 
 
 def _files(path: Path, mistakes: Mistakes) -> Sequence[Path]:
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return (path,)
     try:
         names = sorted(path.iterdir(), key=lambda one: one.name)

@@ -161,6 +161,7 @@ def test_the_example_in_the_docs_is_right() -> None:
         (LEAST + "mdm: [{name: a, kind: jamf, client_id: b}]\n", "this version speaks nanomdm only"),
         (LEAST + "mdm: [{name: a, kind: nanomdn}]\n", "did you mean 'nanomdm'?"),
         (LEAST + "rules: [nowhere]\n", "2:9: there is no nowhere"),
+        (LEAST + f"rules: [{'a' * 300}]\n", "2:9: there is no"),
         (LEAST + "governor: {storm: {within: 10}}\n", "'10' has no unit; write 10s, 10 min or 10 h"),
         (LEAST + "governor: {clears: {per_device_per_hour: 3}}\n", "write a whole number from 0 to 2"),
         (LEAST + "http: {listen: 8780}\n", "'8780' is a number, and text belongs here"),
