@@ -201,7 +201,7 @@ async def _daemon(settings: Settings, rules: RuleSet) -> AsyncIterator[_Parts]:
         await _prime(keeper, mdms)
         _hold_old_state(keeper, snapshot)
         devices = _Devices(keeper, settings)
-        devices.take()
+        devices.try_to_take()
         chores = Chores(keeper, mdms)
         callers = Callers(keeper, _people(settings), text=lambda rows, now: calling(house.launchpad, rows))
         hold_file = HoldFile(keeper, settings.state)
@@ -261,23 +261,27 @@ class _Devices:
         clock = self._keeper.clock
         while True:
             await clock.sleep_until(clock.now().up + DEVICES_S)
-            try:
-                self.take()
-                self.faults = ()
-            except Misconfigured as error:
-                cure = "mend the list (mamd check); the devices known before stay as they are"
-                self.faults = (Fault("devices_refused", error.what.splitlines()[0], cure),)
+            self.try_to_take()
 
-    def take(self) -> None:
+    def try_to_take(self) -> None:
+        """A bad list stops nothing: the devices known before go on, and the fault is shown."""
+        try:
+            if self.take():
+                self.faults = ()
+        except Misconfigured as error:
+            cure = "mend the list (mamd check); the devices known before stay as they are"
+            self.faults = (Fault("devices_refused", error.what.splitlines()[0], cure),)
+
+    def take(self) -> bool:
         """
-        Take the list in, if it is another than the last time.
+        Take the list in, if it is another than the last time; whether it was.
 
         Raises:
             Misconfigured: It has mistakes, or would lose too many devices; nothing is taken.
         """
         path = self._settings.devices
         if path is None or self._taken == (state := _state_of(path)):
-            return
+            return False
         self._taken = state
         listed = read_devices(path, tuple(one.name for one in self._settings.mdms))
         if listed.records is None:
@@ -290,6 +294,7 @@ class _Devices:
         if records:
             word = RecordsSet(records, path.name, f"{len(records)} rows of {path.name}")
             self._keeper.put(Happening(self._keeper.clock.now(), word=word))
+        return True
 
 
 def _state_of(path: Path) -> tuple[int, int]:

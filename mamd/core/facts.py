@@ -217,6 +217,8 @@ class Record:
         retired_reason: "" is known to be empty; None is an empty cell, so unknown.
         left_import: It left the CSV; not ours any more once a person confirms.
         is_held: Two rows seem to be one device and contradict each other.
+        by_person: Fields that a person has set; a list or an MDM does not take them back, save
+            where what it says restricts more.
     """
 
     device: str
@@ -232,6 +234,7 @@ class Record:
     custody: Custody = Custody.CHECKED_IN
     left_import: bool = False
     is_held: bool = False
+    by_person: tuple[str, ...] = ()
 
     def called(self) -> str:
         """What a person calls it: its name, else its serial, else our own name."""

@@ -293,7 +293,8 @@ class KeepersDesk:
     async def set_device(self, name: str, field: str, value: str, *, by: str) -> str:
         """Change one field of a device's record by a person's word."""
         record = self._record(name)
-        changed = _with_field(record, field, value)
+        by_person = tuple(sorted({*record.by_person, field}))
+        changed = replace(_with_field(record, field, value), by_person=by_person)
         await self._say(said.RecordsSet((changed,), by, f"{field} of {record.device} is {value}"))
         return record.device
 

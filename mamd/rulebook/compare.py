@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mamd.core.facts import Record
+from mamd.core.facts import Ownership, Record, Status
 
 MOST_LOST: Final = 0.05
 
@@ -72,11 +72,23 @@ def _names(record: Record) -> tuple[tuple[str, object], ...]:
 
 
 def _taken(old: Record, read: Record) -> Record:
-    """The list's word on what a list says; what it cannot know stays."""
-    return replace(
+    """The list's word on what a list says; what it cannot know, and what a person has said, stays."""
+    taken = replace(
         read,
         device=old.device,
         ids=read.ids.joined(old.ids),
         custody=old.custody,
         is_held=old.is_held,
+        by_person=old.by_person,
     )
+    kept = {name: getattr(old, name) for name in old.by_person if not _restricts(name, read)}
+    return replace(taken, **kept)
+
+
+def _restricts(name: str, read: Record) -> bool:
+    """What restricts wins, whoever says it: personal, lost, stolen, retired."""
+    return {
+        "status": read.status is Status.RETIRED,
+        "retired_reason": read.retired_reason in ("lost", "stolen"),
+        "ownership": read.ownership is Ownership.PERSONAL,
+    }.get(name, False)
