@@ -17,12 +17,15 @@ from mamd.launchpad.visit import Visit
 from mamd.launchpad.wire import Address
 
 TLS_EVERY: Final = 6
+SILENT_PLACES: Final = 16
+"""Of the 64: more devices than these that let their last look time out cannot stand in the way."""
 
 
 @dataclass(slots=True)
 class Memory:
     """What is remembered of one attachment between looks."""
 
+    udid: str | None = None
     answer: Answer | None = None
     locked: bool | None = None
     looks_since_tls: int = 0
@@ -53,18 +56,19 @@ class Looker:
 
     def __init__(self, address: Address, records: Records, pairing: Pairing, usbmuxd: Mux) -> None:
         self._means = Means(address, records, pairing, usbmuxd, Doors(OPENING))
-        self._open = Doors(OPEN)
+        self._open = Doors(OPEN - SILENT_PLACES)
+        self._open_to_silent = Doors(SILENT_PLACES)
 
     @property
     def faults(self) -> tuple[str, ...]:
         """Why pair records or keys could not be read or kept, when they were last needed."""
         return tuple(sorted(set(self._means.faults.values())))
 
-    def forget(self, udid: str | None) -> None:
+    def forget(self, memory: Memory) -> None:
         """A device has gone: what was wrong with its record is nobody's concern until it is back."""
-        if udid is not None:
-            self._means.faults.pop(udid, None)
-            self._means.records.forget(udid)
+        if memory.udid is not None:
+            self._means.faults.pop(memory.udid, None)
+            self._means.records.forget(memory.udid)
 
     async def look(self, target: Target, memory: Memory, deadline_s: float) -> Look:
         """
@@ -74,7 +78,9 @@ class Looker:
         says nothing about this one.
         """
         rank = Rank.SILENT if memory.is_silent else Rank.DECIDES if target.identify else Rank.ANSWERS
-        async with memory.one_at_a_time, self._open.place(rank):
+        places = self._open_to_silent if memory.is_silent else self._open
+        memory.udid = target.udid
+        async with memory.one_at_a_time, places.place(rank):
             to_do = replace(
                 target,
                 name=target.identify or not memory.is_named,

@@ -157,9 +157,9 @@ class Pad:
 
     async def forget(self, attachment: Attachment) -> None:
         """Drop what is kept in memory of an attachment that has gone."""
-        self._memories.pop(attachment, None)
-        station = self._told.get(attachment)
-        self._looker.forget(station.told.ids.udid if station is not None else None)
+        memory = self._memories.pop(attachment, None)
+        if memory is not None:
+            self._looker.forget(memory)
 
     # ------------------------------------------------------------------------------- looks
 
@@ -174,15 +174,11 @@ class Pad:
         memory = self._memories.setdefault(attachment, Memory())
         came = self._listener.came
         look = await self._looker.look(target, memory, deadline_s)
-        if came != self._listener.came or not self._is_still(attachment, station):
+        is_still_it = self._listener.devices.get(station.device.device_id) == station.device
+        if came != self._listener.came or not is_still_it:
             # DeviceIDs begin anew with each usbmuxd: this may have been a look at another device.
             return Look(Answer.HOST_FAULT, stage="moved")
         return look
-
-    def _is_still(self, attachment: Attachment, station: Station) -> bool:
-        """The number that was connected to is this attachment's, to the end of the look."""
-        device = station.device
-        return device is not None and self._listener.devices.get(device.device_id) == device
 
     def _unreachable(self, attachment: Attachment, station: Station | None) -> Look:
         """Why there is nothing to connect to. Only a device that usbmuxd hides is told as such."""

@@ -164,6 +164,8 @@ class Visit:
         if answer is Answer.SESSION and self._target.tls:
             await self._tls(wire, record, has_tls)
         self._failed(answer)
+        if answer is Answer.SESSION:
+            self._found.stage = ""
         if self._found.had_tls:
             await self._values(wire)
 

@@ -13,7 +13,6 @@ import socket
 import ssl
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from mamd.launchpad import mux, plist
@@ -254,8 +253,3 @@ class _Tls:
             return self._object.read(_CHUNK)
         except ssl.SSLWantReadError:
             return b""
-
-
-def is_there(address: Address) -> bool:
-    """Whether the socket of usbmuxd exists at all; True for a host and port, where nobody can tell."""
-    return address.path is None or Path(address.path).exists()

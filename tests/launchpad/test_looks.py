@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from mamd.core.events import Detached
 from mamd.core.facts import Answer, Ids, Look, PairAnswer
 from mamd.launchpad import PadSettings
 from mamd.sim.launchpad import SimLaunchpad
@@ -245,6 +246,22 @@ async def test_an_unreadable_store_of_records_is_a_fault_of_ours(
     assert str(own) in fault.what
     own.unlink()
     assert (await watch.look(PORT)).answer is Answer.SESSION
+    assert watch.pad.faults() == ()
+
+
+async def test_the_record_of_a_phone_that_has_gone_is_no_fault_any_more(
+    sim: SimLaunchpad, watch: Watched, settings: PadSettings
+) -> None:
+    """It will be one again when the phone is back."""
+    one = phone()
+    sim.attach(one, PORT)
+    place = await watch.listed(PORT)
+    (settings.state / "pair_records" / f"{one.udid}.plist").write_bytes(b"rubbish")
+    await watch.look(PORT)
+    assert watch.pad.faults()
+    sim.detach(one)
+    await watch.until(lambda events: Detached(place) in events)
+    await watch.pad.forget(place)
     assert watch.pad.faults() == ()
 
 

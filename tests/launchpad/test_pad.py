@@ -141,6 +141,33 @@ async def test_a_usbmuxd_that_has_gone_wrong_is_named(
         assert said(watch, Detached) == 0
 
 
+async def test_a_hidden_phone_is_told_as_such_only_after_a_while(
+    sim: SimLaunchpad, watch: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """usbmuxd may list a phone seconds after the kernel shows it; until then its absence says nothing."""
+    sim.attach(phone(hidden=True), PORT)
+    await watch.until(lambda _: watch.now(PORT, listed=False) is not None and said(watch, UsbmuxdCame) == 1)
+    event = watch.now(PORT, listed=False)
+    assert event is not None
+    look = await watch.pad.look(event.attachment, pair=True, identify=True)
+    assert (look.answer, look.stage) == (Answer.HOST_FAULT, "unlisted")
+    monkeypatch.setattr("mamd.launchpad.pad.HIDDEN_S", 0.0)
+    look = await watch.pad.look(event.attachment, pair=True, identify=True)
+    assert (look.answer, look.stage) == (Answer.CONNECT_REFUSED, "unlisted")
+
+
+async def test_a_phone_in_recovery_is_not_looked_at(sim: SimLaunchpad, watch: Watched) -> None:
+    """There is no lockdownd in it."""
+    one = phone()
+    one.enter_recovery()
+    sim.attach(one, PORT)
+    await watch.until(lambda _: watch.now(PORT, listed=False) is not None)
+    event = watch.now(PORT, listed=False)
+    assert event is not None
+    look = await watch.pad.look(event.attachment, pair=True, identify=True)
+    assert (look.answer, look.stage) == (Answer.HOST_FAULT, "recovery")
+
+
 async def test_whoever_stops_reading_leaves_nothing_running(sim: SimLaunchpad, settings: PadSettings) -> None:
     """Also in the moment in which usbmuxd ends the connection."""
     sim.attach(phone(), PORT)
