@@ -23,6 +23,8 @@ from mamd.core.workflow import Action
 from mamd.desk import Overview, Standing
 
 DELAY_BUCKETS: Final = (5, 5.05, 5.1, 5.25, 5.5, 6, 8, 15, 30, 60, 300)
+KEPT_CALLS: Final = 5000
+"""Calls that are remembered so as not to be counted twice."""
 _CLEAR: Final = Action.MDM_CLEAR_PASSCODE.value
 _PUSH: Final = Action.MDM_PUSH.value
 _ERASE: Final = Action.RECOVERY_ERASE_AND_UPDATE.value
@@ -44,6 +46,7 @@ class Metrics:
     def __init__(self) -> None:
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
+        self._open: dict[str, None] = {}
         self._now = _OfNow()
         self._registry.register(self._now)
         self._runs = self._counter("runs", "Runs that ended.", "workflow", "outcome")
@@ -97,12 +100,23 @@ class Metrics:
 
     def _commanded(self, command: do.Command, was: Situation, became: Situation, now: Now) -> None:
         if isinstance(command, do.CallPerson):
-            self._calls.labels(command.reason.value).inc()
+            self._called(command)
+        if isinstance(command, do.StopCalling):
+            self._open = {key: None for key in self._open if not key.startswith(command.key)}
         if isinstance(command, do.ClearPasscode) and became.run is not None and became.link is not None:
             is_first = was.run is None or was.run.run != became.run.run or was.run.asked is None
             waited = now.since(became.link.since)
             if is_first and became.link.is_unpaired and waited is not None:
                 self._delay_s.observe(waited)
+
+    def _called(self, call: do.CallPerson) -> None:
+        """One call for one matter: a turn may ask for the same call again and again."""
+        if call.key in self._open:
+            return
+        self._open[call.key] = None
+        if len(self._open) > KEPT_CALLS:
+            del self._open[next(iter(self._open))]
+        self.person_called(call.reason)
 
     def _ran(self, before: Run | None, after: Run, event: ev.Event, now: Now) -> None:
         is_same = before is not None and before.run == after.run

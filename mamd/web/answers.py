@@ -53,7 +53,7 @@ def launchpad(seen: Overview) -> Plain:
 
 def _hindrance(reason: str, many: int) -> Plain:
     said = hindrance(reason)
-    return {"reason": reason, "text": said.text, "cure": said.cure, "devices": many}
+    return {"reason": reason, "short": said.short, "text": said.text, "cure": said.cure, "devices": many}
 
 
 def standing(one: Standing, now: Now) -> Plain:
@@ -112,6 +112,7 @@ def link(situation: Situation, now: Now) -> Plain | None:
     return {
         "state": one.state.value,
         "cause": one.cause.value if one.cause is not None else None,
+        "short": say(one.cause if one.cause is not None else one.state).short,
         "text": say(one.cause if one.cause is not None else one.state).text,
         "cure": say(one.cause).cure if one.cause is not None else "",
         "since": moment(one.since),
@@ -139,6 +140,7 @@ def run(one: Run, now: Now) -> Plain:
         "mode": one.mode.value,
         "state": one.state.value,
         "step": one.doing.do.value if one.workflow.steps else None,
+        "doing": say(one.doing.do).short if one.workflow.steps else None,
         "waited_s": round(one.waited_s, 3),
         "wait_s": one.doing.wait_s if one.workflow.steps else None,
         "left_s": one.left_s if is_open and one.workflow.steps else None,
@@ -219,6 +221,11 @@ def rules(seen: Overview) -> list[Plain]:
     return [codec.dump(rule) for rule in seen.rules.rules]
 
 
+def rule_set(seen: Overview) -> Plain:
+    """The rule set in force, whole."""
+    return {"rule_set": seen.rules.hash, "rules": codec.dump(seen.rules)}
+
+
 def workflows(seen: Overview) -> list[Plain]:
     """All workflows."""
     return [codec.dump(workflow) for workflow in seen.rules.workflows]
@@ -232,7 +239,7 @@ def faults(found: Iterable[Fault]) -> list[Mapping[str, str]]:
 def coded(value: Enum) -> Plain:
     """A code for programs, and what it says for people."""
     said = say(value)
-    return {"code": value.value, "text": said.text, "cure": said.cure}
+    return {"code": value.value, "short": said.short, "text": said.text, "cure": said.cure}
 
 
 def moment(when: Now | None) -> str | None:

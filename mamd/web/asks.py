@@ -95,6 +95,11 @@ def _add_overview(router: APIRouter, desk: Desk) -> None:
         """The rules in their order."""
         return answers.rules(desk.overview())
 
+    @router.get("/rule_sets")
+    async def rule_sets() -> list[dict[str, Any]]:
+        """The rule set in force with its hash, as a replay needs it."""
+        return [answers.rule_set(desk.overview())]
+
     @router.get("/workflows")
     async def workflows() -> list[dict[str, Any]]:
         """The workflows."""

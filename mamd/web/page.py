@@ -8,6 +8,7 @@ The live status page: rendered here, readable without scripts, calm until somebo
     site:   how many devices could be helped, and what stops the others; the MDMs
 """
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import tzinfo
 from pathlib import Path
@@ -20,9 +21,9 @@ from mamd.core.rules import Mode
 from mamd.desk import Desk, MdmStanding, Overview
 from mamd.ports import CallRow, Fault, HoldRow
 from mamd.web.markup import Markup, element, join, void
-from mamd.web.tiles import shelf
-from mamd.words import ago, at, hindrance, say
-from mamd.words.calls import one_call
+from mamd.web.tiles import MOODS, read, shelf
+from mamd.words import ago, at, begun, hindrance, say
+from mamd.words.calls import call_details, call_head
 
 _FILES: Final = Path(__file__).parent / "files"
 _TYPES: Final = {"page.css": "text/css", "page.js": "text/javascript"}
@@ -56,6 +57,7 @@ def render(seen: Overview, zone: tzinfo | None) -> str:
         "main",
         _header(seen),
         _alerts(seen, zone),
+        _summary(seen),
         _people(seen, zone),
         element("section", element("h2", "Ports"), shelf(seen.ports, seen.now)),
         element("div", _site(seen), _mdms(seen), class_="columns"),
@@ -70,7 +72,7 @@ def refused_page(status: int, error: str, cure: str) -> Response:
         "main",
         element("header", element("h1", "mamd")),
         element(
-            "section", element("p", f"{_begun(error)}.", role="alert"), element("p", cure), class_="panel"
+            "section", element("p", f"{begun(error)}.", role="alert"), element("p", cure), class_="panel"
         ),
     )
     return HTMLResponse(_document("mamd", body), status)
@@ -103,8 +105,8 @@ def _header(seen: Overview) -> Markup:
 
 
 def _mode(seen: Overview) -> tuple[Markup, ...]:
-    mode = element("span", f"Mode: {seen.mode.value}", class_="pill", title=f"{_begun(say(seen.mode).text)}.")
-    caution = "" if seen.mode is Mode.AUTO else f" {_begun(say(seen.mode).text)}."
+    mode = element("span", f"Mode: {seen.mode.value}", class_="pill", title=f"{begun(say(seen.mode).text)}.")
+    caution = "" if seen.mode is Mode.AUTO else f" {begun(say(seen.mode).text)}."
     return (mode, element("span", f"{caution} Erases are only reported by this version."))
 
 
@@ -113,6 +115,18 @@ def _sight(seen: Overview) -> Markup:
     sight = f"Last proof of USB sight: {ago(seen.last_look, seen.now)}"
     usbmuxd = "usbmuxd answers" if seen.usbmuxd_up else "usbmuxd does not answer"
     return element("p", element("b", sight), f" · {usbmuxd}", class_="sight", role="status")
+
+
+def _summary(seen: Overview) -> Markup:
+    """The shelf in one line: how many stand how."""
+    moods = Counter(read(one, seen.now).mood for one in seen.ports)
+    parts = [
+        element("span", element("b", str(moods[mood])), f" {word}") for mood, word in MOODS if moods[mood]
+    ]
+    helpable = element(
+        "span", element("b", f"{seen.helpable} of {seen.known}"), " devices could be helped if they came back"
+    )
+    return element("p", join([*parts, helpable]), class_="summary", role="status")
 
 
 def _alerts(seen: Overview, zone: tzinfo | None) -> Markup:
@@ -174,8 +188,8 @@ def _call(row: CallRow, seen: Overview, zone: tzinfo | None) -> Markup:
     return element(
         "li",
         element("span", "! ", aria_hidden="true"),
-        one_call(row),
-        element("small", f" since {at(row.since, seen.now.wall, zone)}"),
+        call_head(row),
+        element("small", f" Since {at(row.since, seen.now.wall, zone)}. {begun(call_details(row))}"),
     )
 
 
@@ -200,7 +214,7 @@ def _scope(scope: str) -> str:
 
 def _site(seen: Overview) -> Markup:
     hindrances = join(
-        element("li", element("b", str(many)), f" {hindrance(reason).text}", _small(hindrance(reason).cure))
+        element("li", element("b", str(many)), f" {hindrance(reason).short}", _small(hindrance(reason).cure))
         for reason, many in seen.hindrances
         if many
     )
@@ -256,7 +270,3 @@ def _footer(seen: Overview, zone: tzinfo | None) -> Markup:
     return element(
         "footer", f"As of {now:%H:%M:%S} · mamd {seen.version}, {running_since} · mamd why DEVICE tells more"
     )
-
-
-def _begun(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -12,7 +12,7 @@ from mamd.core.run import End, Run, RunState
 from mamd.core.time import Now
 from mamd.desk import Standing
 from mamd.web.markup import Markup, element, join
-from mamd.words import ago, running, say
+from mamd.words import ago, begun, cure_for, running, say
 
 
 class Mood(Enum):
@@ -61,10 +61,10 @@ def tile(one: Standing, now: Now) -> Markup:
             class_="top",
         ),
         _who(one),
-        element("p", _begun(told.state), class_="state") if told.state else None,
+        element("p", begun(told.state), class_="state") if told.state else None,
         _clock(one.situation.run),
         element("p", told.more, class_="more") if told.more else None,
-        element("p", told.cure, class_="cure") if told.cure else None,
+        element("p", cure_for(told.cure, one), class_="cure") if told.cure else None,
         class_=f"tile {told.mood.value}",
     )
 
@@ -89,34 +89,39 @@ def read(one: Standing, now: Now) -> Tile:
         return stranger if one.is_stranger else Tile(Mood.EMPTY, "")
     if link is None or link.state is LinkState.GONE:
         return Tile(Mood.EMPTY, "")
-    if one.blocks:
+    if one.blocks and not _is_only_unknown(one.blocks, link):
         return _left_alone(one.blocks, link)
     if run is not None and run.is_open:
         return _under_way(run, link)
     return _by_link(one, link, now)
 
 
+def _is_only_unknown(blocks: tuple[Block, ...], link: Link) -> bool:
+    """All that is in the way is that it cannot say who it is; the cable's cause is what helps then."""
+    return blocks == (Block.IDENTITY_UNKNOWN,) and not link.is_locked
+
+
 def _left_alone(blocks: tuple[Block, ...], link: Link) -> Tile:
     first = say(blocks[0])
     mood = Mood.QUIET if blocks[0] is Block.IDENTITY_UNKNOWN and link.looks < 3 else Mood.ALONE
-    return Tile(mood, _link_words(link), f"{_begun(first.text)}.", first.cure)
+    return Tile(mood, _link_words(link), f"{begun(first.text)}.", first.cure)
 
 
 def _under_way(run: Run, link: Link) -> Tile:
     state = _link_words(link)
     if run.reason is not None:
         said = say(run.reason)
-        return Tile(Mood.PERSON, state, f"{_begun(said.text)}.", said.cure)
+        return Tile(Mood.PERSON, state, f"{begun(said.text)}.", said.cure)
     if run.state is RunState.WATCHING and run.told is None:
         said = say(Reason.NOT_TOLD)
-        return Tile(Mood.WORK, state, f"{_begun(said.text)}; it is tried again.")
+        return Tile(Mood.WORK, state, f"{begun(said.text)}; it is tried again.")
     if run.blocks:
         said = say(run.blocks[0])
         mood = Mood.WORK if run.blocks[0] in _BY_ITSELF else Mood.PERSON
-        return Tile(mood, state, f"{_begun(said.text)}.", said.cure)
+        return Tile(mood, state, f"{begun(said.text)}.", said.cure)
     doing = {
         RunState.ACTING: "The MDM is being asked.",
-        RunState.WATCHING: "Cleared? Watching whether it pairs.",
+        RunState.WATCHING: "The clear is on its way; watching whether it pairs.",
     }
     return Tile(Mood.WORK, state, doing.get(run.state, "Waiting for the next step."))
 
@@ -130,14 +135,22 @@ def _by_link(one: Standing, link: Link, now: Now) -> Tile:
         return Tile(Mood.PERSON, "comes and goes", "", said.cure)
     if link.state is LinkState.PAIRED:
         return _paired(one, link, now)
+    called = next((row.call.reason for row in one.calls if not row.is_settled), None)
+    if called is not None and link.is_locked:
+        return Tile(Mood.PERSON, _link_words(link), f"{begun(say(called).text)}.", say(called).cure)
     if link.cause is not None:
         said = say(link.cause)
         mood = Mood.QUIET if link.cause in (Cause.HOST_FAULT, Cause.UNKNOWN) else Mood.PERSON
-        return Tile(mood, said.short, "", said.cure)
+        return Tile(mood, said.short, _observed(one), said.cure)
     if link.state is LinkState.UNPAIRED or link.state is LinkState.SETTLING:
         return Tile(Mood.QUIET, say(link.state).short)
     said = say(link.state)
     return Tile(Mood.PERSON, said.short, "", said.cure)
+
+
+def _observed(one: Standing) -> str:
+    newest = one.runs[0] if one.runs else None
+    return f"{begun(say(newest.end).text)}." if newest is not None and newest.end is End.OBSERVED else ""
 
 
 def _paired(one: Standing, link: Link, now: Now) -> Tile:
@@ -145,7 +158,7 @@ def _paired(one: Standing, link: Link, now: Now) -> Tile:
     more = ""
     if newest is not None and newest.closed is not None and newest.end is End.PROVEN:
         how = say(newest.proof).short if newest.proof is not None else newest.outcome
-        more = f"{_begun(how)} {ago(newest.closed, now)}."
+        more = f"{begun(how)} {ago(newest.closed, now)}."
     if link.seen.locked:
         return Tile(Mood.PERSON, "paired, but locked now", more, say(Cause.LOCKED).cure)
     return Tile(Mood.WELL, "paired", more)
@@ -173,10 +186,16 @@ def _clock(run: Run | None) -> Markup | None:
     return element("div", element("span", text, class_="waited"), bar, class_="clock")
 
 
+MOODS: Final = (
+    (Mood.PERSON, "need a person"),
+    (Mood.WORK, "under way"),
+    (Mood.QUIET, "being looked at"),
+    (Mood.ALONE, "left alone"),
+    (Mood.WELL, "ready"),
+)
+"""Every mood that a device can be in, with its word for several."""
+
+
 def shelf(ports: tuple[Standing, ...], now: Now) -> Markup:
     """All ports in the order of the shelf."""
     return element("ul", join(tile(one, now) for one in ports), class_="shelf")
-
-
-def _begun(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -4,7 +4,9 @@ terminal, in the log and in calls. Pure: it reads no clock and touches nothing.
 """
 
 from mamd.words.calls import calling
+from mamd.words.cures import cure_for
 from mamd.words.facts import phrase, value
+from mamd.words.fill import begun
 from mamd.words.moments import ago, at, lasting, running
 from mamd.words.said import SAID, Said, hindrance, say
 from mamd.words.why import heading, why
@@ -14,7 +16,9 @@ __all__ = [
     "Said",
     "ago",
     "at",
+    "begun",
     "calling",
+    "cure_for",
     "heading",
     "hindrance",
     "lasting",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mamd.ports import CallRow
+from mamd.words.fill import begun, filled
 from mamd.words.said import say
 from mamd.words.story import in_words
 
@@ -20,9 +21,31 @@ def calling(launchpad: str, calls: Sequence[CallRow]) -> str:
 
 
 def one_call(row: CallRow) -> str:
-    """What it is about, the details, and the cure, in one line."""
+    """Where and what it is about, the cure, and the details, in one line."""
+    details = call_details(row)
+    return f"{call_head(row)}{f' ({details})' if details else ''}"
+
+
+def call_head(row: CallRow) -> str:
+    """Where, what, and what to do: `Port 7, d-0042: it asks whether to trust this host. Press Trust.`"""
     call, said = row.call, say(row.call.reason)
-    details = ", ".join(f"{word} {in_words(value)}" for word, value in call.details if value)
-    subject = f"{call.device}: " if call.device else ""
-    cure = said.cure.replace("DEVICE", call.device or "DEVICE")
-    return f"{subject}{said.text}{f' ({details})' if details else ''}. {cure}".rstrip()
+    port = dict(call.details).get("port", "")
+    subject = ", ".join(one for one in (f"port {port}" if port else "", call.device or "") if one)
+    return f"{begun(f'{subject}: {said.text}' if subject else said.text)}. {_filled(said.cure, row)}".rstrip()
+
+
+def call_details(row: CallRow) -> str:
+    """What else is known of it: `rule not-pairing; waited 5 min`."""
+    rest = ((word, value) for word, value in row.call.details if value and word != "port")
+    return "; ".join(f"{word} {in_words(value)}" for word, value in rest)
+
+
+def _filled(cure: str, row: CallRow) -> str:
+    """The cure with this call's own names in its commands; a run's is the second part of its key."""
+    kind, _, rest = row.call.key.partition("/")
+    names = {
+        "DEVICE": row.call.device,
+        "LABEL": dict(row.call.details).get("port"),
+        "RUN": rest.partition("/")[0] if kind == "run" else None,
+    }
+    return filled(cure, names)

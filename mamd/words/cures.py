@@ -1,8 +1,6 @@
 """Says what a person should do about a device: each cure once, the most urgent first."""
 
-import re
 from collections.abc import Iterable
-from typing import Final
 
 from mamd.core.commands import Reason
 from mamd.core.facts import Cause, LinkState
@@ -10,22 +8,23 @@ from mamd.core.governor import Block
 from mamd.core.link import Link
 from mamd.core.run import End, RunState
 from mamd.desk import Standing
+from mamd.words.fill import filled
 from mamd.words.said import say
-
-_NAMES: Final = re.compile(r"\b(DEVICE|RUN|LABEL|SCOPE)\b")
 
 
 def advice(standing: Standing) -> tuple[str, ...]:
     """What to do, one sentence or two a line; `Nothing` with the reason where there is nothing to do."""
-    lines = list(dict.fromkeys(_filled(cure, standing) for cure in _cures(standing) if cure))
+    lines = list(dict.fromkeys(cure_for(cure, standing) for cure in _cures(standing) if cure))
     open_calls = [row for row in standing.calls if row.acknowledged_by is None and not row.is_settled]
     if not lines:
         lines.append(_nothing(standing))
     if open_calls:
-        lines.append(
-            f"People are being called about this. To say that you know: mamd ack {open_calls[0].call.key}"
-        )
+        lines.append(f"People are being called about this. To say that you know: mamd ack {_named(standing)}")
     return tuple(lines)
+
+
+def _named(standing: Standing) -> str:
+    return standing.record.device if standing.record is not None else f"port:{standing.label}"
 
 
 def _cures(standing: Standing) -> Iterable[str]:
@@ -79,7 +78,7 @@ def _nothing(standing: Standing) -> str:
     return "Nothing."
 
 
-def _filled(cure: str, standing: Standing) -> str:
+def cure_for(cure: str, standing: Standing) -> str:
     """The cure with this device's own names in its commands, ready to be typed."""
     run, view = standing.situation.run, standing.view
     names = {
@@ -88,4 +87,4 @@ def _filled(cure: str, standing: Standing) -> str:
         "LABEL": standing.label or None,
         "SCOPE": view.holds[0] if view is not None and view.holds else None,
     }
-    return _NAMES.sub(lambda found: names[found.group()] or found.group(), cure)
+    return filled(cure, names)

@@ -9,6 +9,7 @@ from mamd.core.governor import Block
 from mamd.core.run import Run, RunState
 from mamd.core.time import Now
 from mamd.desk import Standing
+from mamd.words.fill import begun
 from mamd.words.moments import at, lasting
 from mamd.words.said import say
 
@@ -51,7 +52,7 @@ def _look(standing: Standing, now: Now, zone: tzinfo | None) -> Iterable[str]:
 
 def _of_run(standing: Standing, run: Run, now: Now, zone: tzinfo | None) -> Iterable[str]:
     if run.reason is Reason.WOULD_ERASE:
-        yield f"{_begun(say(run.reason).text)}."
+        yield f"{begun(say(run.reason).text)}."
         yield f"In the way: {'; '.join(say(block).short for block in run.blocks)}."
         yield "It stays so until the device pairs, is taken away, or somebody settles it."
         return
@@ -64,11 +65,11 @@ def _of_run(standing: Standing, run: Run, now: Now, zone: tzinfo | None) -> Iter
 def _watching(run: Run, now: Now, zone: tzinfo | None) -> Iterable[str]:
     left = run.left_s
     if left is None:
-        yield f"{_begun(say(Reason.NOT_TOLD).text)}; the wait of {lasting(run.doing.wait_s)} has not begun."
+        yield f"{begun(say(Reason.NOT_TOLD).text)}; the wait of {lasting(run.doing.wait_s)} has not begun."
         yield from _again("The device is woken again", run, now, zone)
         return
     if run.reason is not None:
-        yield f"{_begun(say(run.reason).text)}."
+        yield f"{begun(say(run.reason).text)}."
         return
     yield (
         f"It is being watched whether that helps: {lasting(run.waited_s)} of {lasting(run.doing.wait_s)} "
@@ -88,7 +89,7 @@ def _after(run: Run) -> str:
 
 
 def _acting(run: Run, now: Now, zone: tzinfo | None) -> Iterable[str]:
-    yield f"{_begun(say(run.state).text)}."
+    yield f"{begun(say(run.state).text)}."
     yield from _again("If no answer comes, it is asked again", run, now, zone)
 
 
@@ -109,7 +110,3 @@ def _waiting(standing: Standing, run: Run, now: Now, zone: tzinfo | None) -> Ite
 def _again(what: str, run: Run, now: Now, zone: tzinfo | None) -> Iterable[str]:
     if run.wake_at is not None:
         yield f"{what} {due(run.wake_at, now, zone)}."
-
-
-def _begun(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -36,6 +36,9 @@ _WORDS: Final = _codes()
 
 def in_words(text: str) -> str:
     """A text of the core with its codes said in words, and long times in minutes."""
+    parts = text.split(", ")
+    if all(part in _BLOCKS for part in parts):
+        return ", ".join(say(_BLOCKS[part]).short for part in parts)
     said = _CODE.sub(lambda found: _short(found.group()), text.replace("would do ", "it would have been: "))
     return _SECONDS.sub(lambda found: lasting(float(found.group(1))), said)
 
@@ -53,7 +56,7 @@ def _what(past: Past, run: Run) -> str:
     if past.what.startswith(_ENDED):
         return _ending(past, run)
     if past.what == _WOULD_ERASE:
-        return f"{past.what}; in the way: {', '.join(_block(code) for code in past.detail.split(', '))}"
+        return f"{past.what}; in the way: {in_words(past.detail)}"
     if past.what in _ACTIONS:
         return f"{say(_ACTIONS[past.what]).short}: {in_words(past.detail)}"
     what = _ANSWERED.get(past.what, in_words(past.what))
@@ -68,10 +71,6 @@ def _ending(past: Past, run: Run) -> str:
     proof = f"; {say(run.proof).text}" if run.proof is not None and run.end is End.PROVEN else ""
     detail = f" ({in_words(past.detail)})" if past.detail else ""
     return f"ended: {how}{proof}{detail}"
-
-
-def _block(code: str) -> str:
-    return say(_BLOCKS[code]).short if code in _BLOCKS else in_words(code)
 
 
 def begun_by(run: Run) -> str:

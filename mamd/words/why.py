@@ -17,6 +17,7 @@ from mamd.core.turn import facts_of
 from mamd.desk import Standing
 from mamd.words import cures, nexts
 from mamd.words.facts import met, ruling
+from mamd.words.fill import begun
 from mamd.words.moments import ago, at
 from mamd.words.said import say
 from mamd.words.story import begun_by, told
@@ -96,7 +97,7 @@ def _cable(link: Link, now: Now, zone: tzinfo | None) -> Iterable[str]:
     elif link.state is LinkState.PAIRED and link.seen.locked:
         yield f"It pairs, {since}, but it is locked with a passcode now."
     else:
-        yield f"{_begun(say(link.state).text)}, {since}."
+        yield f"{begun(say(link.state).text)}, {since}."
     if link.seen.at is not None:
         yield f"Last looked at {ago(link.seen.at, now)}."
 
@@ -140,7 +141,7 @@ def _reasons(standing: Standing, now: Now) -> Iterable[str]:
 
 def _taken(run: Run, standing: Standing, facts: Mapping[str, Fact], now: Now) -> Iterable[str]:
     verb = "began" if run.is_open else "had begun"
-    yield f"{_begun(begun_by(run))} {verb} {run.workflow.name} {ago(run.opened, now)}."
+    yield f"{begun(begun_by(run))} {verb} {run.workflow.name} {ago(run.opened, now)}."
     if run.is_open and run.workflow.about:
         yield f"What that is for: {run.workflow.about}"
     tested = next((one for one in standing.tested if one.rule == run.rule), None)
@@ -187,7 +188,3 @@ def _done(standing: Standing, now: datetime, zone: tzinfo | None) -> Iterable[st
         if earlier.run != run.run and earlier.closed is not None:
             end = say(earlier.end).text if earlier.end is not None else "it has ended"
             yield f"{at(earlier.closed.wall, now, zone)}  before that, {earlier.workflow.name} ended: {end}"
-
-
-def _begun(text: str) -> str:
-    return text[:1].upper() + text[1:]
