@@ -131,10 +131,10 @@ def test_what_is_not_written_has_the_default_of_the_page(read: ReadText) -> None
     assert "no device will ever be helped" in str(found.warnings)
 
 
-def test_the_example_in_the_docs_is_right() -> None:
+def test_the_example_is_right() -> None:
     """Whoever copies the example has only their own names and secrets to put in."""
-    text = (ROOT / "docs" / "mamd.yaml.example").read_bytes()
-    read = read_settings(ROOT / "docs" / "mamd.yaml.example", {})
+    text = (ROOT / "systemd" / "mamd.yaml.example").read_bytes()
+    read = read_settings(ROOT / "systemd" / "mamd.yaml.example", {})
     what = {mistake.what.split(",")[0].split(" /")[0] for mistake in read.mistakes}
     # The folders and credentials that a site has are not there.
     assert what == {"there are no credentials here", "there is no"}
