@@ -142,6 +142,7 @@ class Pad:
         before, self._told = self._told, dict(self._stations)
         for attachment, station in before.items():
             if not _is_same(station, self._told.get(attachment)):
+                self._drop(attachment)
                 yield Detached(attachment)
         for attachment, station in self._told.items():
             known = before.get(attachment)
@@ -156,7 +157,10 @@ class Pad:
         yield UsbmuxdCame() if went is None else UsbmuxdWent(went.why)
 
     async def forget(self, attachment: Attachment) -> None:
-        """Drop what is kept in memory of an attachment that has gone."""
+        """Drop what is kept in memory of an attachment; one that is detached is dropped unasked."""
+        self._drop(attachment)
+
+    def _drop(self, attachment: Attachment) -> None:
         memory = self._memories.pop(attachment, None)
         if memory is not None:
             self._looker.forget(memory)

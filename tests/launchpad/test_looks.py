@@ -261,7 +261,6 @@ async def test_the_record_of_a_phone_that_has_gone_is_no_fault_any_more(
     assert watch.pad.faults()
     sim.detach(one)
     await watch.until(lambda events: Detached(place) in events)
-    await watch.pad.forget(place)
     assert watch.pad.faults() == ()
 
 
