@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -166,7 +167,7 @@ async def mdm_says_429(here: House) -> None:
     async with trouble(here, "mdm_busy", busy, partial(order, here, do="fail"), locked="ward-3"):
         refused = await until(partial(enqueues, here), within_s=15, what="it is asked for a clear")
     later = await enqueues(here)
-    gaps = [b - a for a, b in zip(later, later[1:], strict=False) if a >= refused[-1]]
+    gaps = [b - a for a, b in pairwise(later) if a >= refused[-1]]
     assert min(gaps) >= 12.0, gaps
 
 
@@ -269,5 +270,5 @@ async def lives(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lives
 
 @pytest.mark.parametrize("fault", ["disk_full", *(one.__name__ for one in (*MDM, *CABLE))])
 async def test_a_fault_is_named_delays_and_is_over_when_it_is_over(lives: Lives, fault: str) -> None:
-    """Within 30 s it is named and told in one line; nothing is sent that must not be; then all is as before."""
+    """Within 30 s it is named, in one line; nothing is sent that must not be; then all is as before."""
     await asyncio.wait_for(asyncio.shield(lives.outcomes[fault]), 230)
