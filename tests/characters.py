@@ -8,6 +8,7 @@ from mamd.core.facts import Answer, Enrollment, Look, MdmRecord, Ownership, Pair
 from mamd.core.rules import Mode
 from mamd.core.turn import Situation
 from mamd.desk import Standing
+from mamd.ports import MdmCommand
 from tests.lives import (
     ASKS_FOR_TRUST,
     LOCKED,
@@ -161,6 +162,17 @@ def denied() -> Standing:
     ).standing()
 
 
+def orphan() -> Standing:
+    """Unlocked by hand while the clear was under way: that may still be queued at the MDM."""
+    asked = moment(END - 85.0)
+    left = MdmCommand(
+        "r-0022/0/0", "C1", "d-0022", "hospital", "clear_passcode", "orphan", asked, asked, True
+    )
+    life = Life("2-3.9", "22", record(22, "Ward phone 22"), up=END - 90.0).plugged_in()
+    life.looked(LOCKED, until=END - 80.0).accepted().looked(LOCKED, until=END - 60.0)
+    return life.looked(OPEN, until=END, every=10.0).standing(commands=(left,))
+
+
 def away() -> Standing:
     """A device of ours that is not attached here."""
     return Standing(None, "", record(30, "Ward phone 30"), Situation())
@@ -187,7 +199,7 @@ EVERYBODY: Mapping[str, Standing] = {
     for maker in (
         cleared, watched, would_be_erased, locked_on_the_dock, personal, stolen, asks_for_trust, stranger,
         bad_cable, hidden, no_token, not_told, needs_approval, observed, held, silent, could_not_clear,
-        in_recovery, broken, unlocked_by_someone, denied, empty, charge_only, away,
+        in_recovery, broken, unlocked_by_someone, orphan, denied, empty, charge_only, away,
     )
 }  # fmt: skip
 """All of them by what they stand for."""

@@ -159,6 +159,8 @@ def _paired(one: Standing, link: Link, now: Now) -> Tile:
     if newest is not None and newest.closed is not None and newest.end is End.PROVEN:
         how = say(newest.proof).short if newest.proof is not None else newest.outcome
         more = f"{begun(how)} {ago(newest.closed, now)}."
+    if any(command.state == "orphan" for command in one.commands):
+        return Tile(Mood.PERSON, "paired", f"{begun(say(Reason.ORPHAN).text)}.", say(Reason.ORPHAN).cure)
     if link.seen.locked:
         return Tile(Mood.PERSON, "paired, but locked now", more, say(Cause.LOCKED).cure)
     return Tile(Mood.WELL, "paired", more)

@@ -35,9 +35,9 @@ def call_head(row: CallRow) -> str:
 
 
 def call_details(row: CallRow) -> str:
-    """What else is known of it: `rule not-pairing; waited 5 min`."""
+    """What else is known of it: `rule: not-pairing; waited: 5 min`."""
     rest = ((word, value) for word, value in row.call.details if value and word != "port")
-    return "; ".join(f"{word} {in_words(value)}" for word, value in rest)
+    return "; ".join(f"{word}: {in_words(value)}" for word, value in rest)
 
 
 def _filled(cure: str, row: CallRow) -> str:

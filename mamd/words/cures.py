@@ -8,6 +8,7 @@ from mamd.core.governor import Block
 from mamd.core.link import Link
 from mamd.core.run import End, RunState
 from mamd.desk import Standing
+from mamd.ports import MdmCommand
 from mamd.words.fill import filled
 from mamd.words.said import say
 
@@ -21,6 +22,11 @@ def advice(standing: Standing) -> tuple[str, ...]:
     if open_calls:
         lines.append(f"People are being called about this. To say that you know: mamd ack {_named(standing)}")
     return tuple(lines)
+
+
+def orphans(standing: Standing) -> tuple[MdmCommand, ...]:
+    """Clears that may still be queued although their episode is over."""
+    return tuple(one for one in standing.commands if one.state == "orphan")
 
 
 def _named(standing: Standing) -> str:
@@ -41,6 +47,7 @@ def _cures(standing: Standing) -> Iterable[str]:
             yield say(Reason.NOT_TOLD).cure
         if run.reason is not Reason.WOULD_ERASE:
             yield from (say(block).cure for block in run.blocks)
+    yield from (say(Reason.ORPHAN).cure for _ in orphans(standing))
     yield from (say(row.call.reason).cure for row in standing.calls if not row.is_settled)
     if link is not None and not is_open:
         yield from _of_link(link, standing)

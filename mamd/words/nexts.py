@@ -9,6 +9,7 @@ from mamd.core.governor import Block
 from mamd.core.run import Run, RunState
 from mamd.core.time import Now
 from mamd.desk import Standing
+from mamd.words.cures import orphans
 from mamd.words.fill import begun
 from mamd.words.moments import at, lasting
 from mamd.words.said import say
@@ -29,7 +30,18 @@ def coming(standing: Standing, now: Now, zone: tzinfo | None) -> Iterable[str]:
         yield "Nothing needs to be done."
     else:
         yield "Nothing is done by itself, unless a rule comes to apply."
+    yield from _queued(standing, now, zone)
     yield from _look(standing, now, zone)
+
+
+def _queued(standing: Standing, now: Now, zone: tzinfo | None) -> Iterable[str]:
+    """A clear that nobody waits for any more can still take the next user's passcode off."""
+    for command in orphans(standing):
+        asked = at(command.asked.wall, now.wall, zone)
+        yield (
+            f"A clear that was asked for at {asked} may still be queued at {command.mdm}: "
+            "its passcode goes whenever the device fetches it."
+        )
 
 
 def due(up: float, now: Now, zone: tzinfo | None) -> str:
