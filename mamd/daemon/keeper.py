@@ -121,9 +121,13 @@ class Keeper:
                 self._unseen.add(link.attachment)
             else:
                 self.tell(ev.Detached(link.attachment))
+        known = {link.attachment for link in self.ledger.links}
         for run in self.ledger.runs:
             if run.is_open:
                 self.tell(ev.Resumed(), device=run.device)
+                if run.attachment is not None and run.attachment not in known:
+                    # A device has one row for its cable: it came back on another before we saw it go.
+                    self.tell(ev.Detached(run.attachment))
 
     async def _listen(self) -> None:
         async for event in self.launchpad.events():

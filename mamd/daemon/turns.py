@@ -101,12 +101,23 @@ class Turns:
         """It left the bus."""
         link = self.ledger.links.get(event.attachment)
         if link is None:
+            self._left_behind(event, now)
             return
         self.watched(Told(Note.DEPARTED, event.attachment), now)
         self.on_link(link, event, now)
         self._saved.pop(event.attachment, None)
         if not self.ledger.is_owned(link):
             self.ledger.drop_link(event.attachment)
+
+    def _left_behind(self, event: ev.Detached, now: Now) -> None:
+        """The run of a cable that nothing is known of any more: it ends with it."""
+        for run in self.ledger.runs:
+            record = self.ledger.records.get(run.device)
+            if run.is_open and run.attachment == event.attachment and record is not None:
+                was = Situation(None, run)
+                view = self.view(record, None, now)
+                turn = take(was, event, now, view, self.house.rules)
+                self._write(was, event, now, record, turn, view)
 
     def on_link(self, link: Link, event: ev.Event, now: Now, *, is_new: bool = False) -> None:
         """One event of the cable, and what it means to the device at its end."""
