@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 from rich.console import Console, Group
@@ -12,7 +13,7 @@ from rich.text import Text
 from mamd.cli.demo.cast import Role
 from mamd.cli.demo.judge import Verdict
 
-RECENT: Final = 10
+RECENT: Final = 20
 PLAIN_WIDTH: Final = 160
 """Columns of the last table where there is no terminal that would say."""
 
@@ -56,11 +57,14 @@ class Show:
         if self._live is None:
             return
         table = Table(title=f"ward-3, simulated: {left_s:.0f} s to go", expand=True)
-        for heading in ("port", "phone", "now, as the daemon sees it"):
-            table.add_column(heading, no_wrap=True)
-        for role in roles:
-            table.add_row(role.label, role.name, said.get(role.udid, "not here"))
-        self._live.update(Group(table, Text("\n".join(self._recent))))
+        table.add_column("port", min_width=5, no_wrap=True)
+        table.add_column("phone", min_width=10, no_wrap=True)
+        table.add_column("now, as the daemon sees it", ratio=1, no_wrap=True)
+        rows = _together([(role, said.get(role.udid, "not here")) for role in roles])
+        for row in rows:
+            table.add_row(*row)
+        room = max(3, self._console.height - len(rows) - 6)
+        self._live.update(Group(table, Text("\n".join(list(self._recent)[-room:]))))
 
     def outcome(self, verdicts: Sequence[Verdict], whys: Mapping[str, str]) -> None:
         """What happened to each and why. `whys` by the phone's name, in the daemon's words."""
@@ -80,6 +84,17 @@ class Show:
                 self.say(f"{_sign(one)}: {_seen(one)}.")
 
 
+def _together(standings: Sequence[tuple[Role, str]]) -> list[tuple[str, str, str]]:
+    """One row for neighbours of one kind that stand alike, so that all fit on a small terminal."""
+    rows: list[tuple[str, str, str]] = []
+    kinds = groupby(standings, key=lambda one: (one[0].name.partition("-")[0], one[1]))
+    for (kind, said), alike in kinds:
+        labels = [role.label for role, _ in alike]
+        ports = labels[0] if len(labels) == 1 else f"{labels[0]}–{labels[-1]}"
+        rows.append((ports, kind if len(labels) == 1 else f"{kind} × {len(labels)}", said))
+    return rows
+
+
 def _sign(verdict: Verdict) -> Text:
     return Text("yes", "green") if verdict.is_true else Text("NO", "bold red")
 
@@ -93,11 +108,17 @@ def in_short(why: Sequence[str]) -> str:
     """The few lines of a `mamd why` that say why: who took it on, what came of it, what it waits for."""
     told = _sections(why)
     reasons, done, coming = (told.get(title, []) for title in ("Why", "What was done", "What comes next"))
-    waits = coming[:2] if coming and coming[0].endswith("it waits:") else []
+    waits = coming[1:2] if coming and coming[0].endswith("it waits:") else []
     # What was done begins with its time.
     last = [done[-1].partition("  ")[2]] if done else []
     stands = told.get("How it stands", []) if not waits and not last else []
-    return " ".join([*stands[:1], *reasons[:1], *(f"{one}." for one in last), *waits])
+    waiting = [f"It waits: {one}" for one in waits]
+    return " ".join(map(_sentence, [*stands[:1], *reasons[:1], *last, *waiting]))
+
+
+def _sentence(line: str) -> str:
+    """A line as one sentence among others."""
+    return f"{line[:1].upper()}{line[1:].rstrip('.')}."
 
 
 def _sections(why: Sequence[str]) -> Mapping[str, list[str]]:
