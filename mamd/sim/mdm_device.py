@@ -34,6 +34,7 @@ class Manners:
 
     not_now: dict[str, int] = field(default_factory=dict)  # by request type
     fails: dict[str, Result] = field(default_factory=dict)  # answered instead of done, until taken out
+    wakes_after_s: float = 0.0  # between a push and the phone's first word
     works_for_s: float = 0.0  # between a command and its result
     lose_results: int = 0  # does it, but the connection breaks before the result is sent
     repeat_results: int = 0  # says the result twice, as after an answer that was lost
@@ -159,6 +160,8 @@ class MdmDevice:
 
     async def _poll(self) -> None:
         while self._woken:
+            if self.manners.wakes_after_s:
+                await asyncio.sleep(self.manners.wakes_after_s)
             self._woken = False
             try:
                 await self.contact()
