@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import quote
 
 import httpx
@@ -21,15 +21,16 @@ WAIT_S: Final = 20.0
 
 class Line:
     """
-    One conversation with the daemon. Every method ends the command with one line if there is no
+    One conversation with the daemon. Everything here ends the command with one line if there is no
     daemon (status 3) or it says no (status 1).
     """
 
     def __init__(self, socket: Path) -> None:
+        _look_at(socket)
         self._socket = socket
-        self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://mamd", timeout=WAIT_S
-        )
+        # Nothing is kept open between two questions, so there is nothing to be closed at any end.
+        transport = httpx.HTTPTransport(uds=str(socket), limits=httpx.Limits(max_keepalive_connections=0))
+        self._http = httpx.Client(transport=transport, base_url="http://mamd", timeout=WAIT_S)
 
     def get(self, path: str, **query: str | int | bool | None) -> Any:
         """What stands at an address of the API."""
@@ -66,13 +67,31 @@ class Line:
         said = _plain(answer)
         end(Status.NO, said.get("error", f"the daemon answered {answer.status_code}"), said.get("cure", ""))
 
-    def _lost(self, error: httpx.HTTPError) -> None:
+    def _lost(self, error: httpx.HTTPError) -> NoReturn:
         if isinstance(error, httpx.TimeoutException):
             end(Status.NO_DAEMON, f"the daemon at {self._socket} does not answer", _LOOK)
-        if self._socket.exists() and not os.access(self._socket, os.W_OK):
-            cure = "Ask again with sudo, or as a member of the group that the socket belongs to."
-            end(Status.NO_DAEMON, f"you may not talk to the daemon at {self._socket}", cure)
-        end(Status.NO_DAEMON, f"there is no daemon at {self._socket}", _LOOK)
+        if not os.access(self._socket, os.W_OK):
+            _not_for_you(self._socket)
+        _no_daemon(self._socket)
+
+
+def _look_at(socket: Path) -> None:
+    """End here if there is no socket, or not for this user."""
+    try:
+        socket.stat()
+    except PermissionError:
+        _not_for_you(socket)
+    except OSError:
+        _no_daemon(socket)
+
+
+def _not_for_you(socket: Path) -> NoReturn:
+    cure = "Ask again with sudo, or as a member of the group that the socket belongs to."
+    end(Status.NO_DAEMON, f"you may not talk to the daemon at {socket}", cure)
+
+
+def _no_daemon(socket: Path) -> NoReturn:
+    end(Status.NO_DAEMON, f"there is no daemon at {socket}", _LOOK)
 
 
 _LOOK: Final = "Is it running? See `systemctl status mamd`; --socket names another socket."

@@ -120,13 +120,13 @@ def _sight(seen: Overview) -> Markup:
 def _summary(seen: Overview) -> Markup:
     """The shelf in one line: how many stand how."""
     moods = Counter(read(one, seen.now).mood for one in seen.ports)
-    parts = [
-        element("span", element("b", str(moods[mood])), f" {word}") for mood, word in MOODS if moods[mood]
-    ]
-    helpable = element(
-        "span", element("b", f"{seen.helpable} of {seen.known}"), " devices could be helped if they came back"
-    )
-    return element("p", join([*parts, helpable]), class_="summary", role="status")
+    parts = [_many(str(moods[mood]), word) for mood, word in MOODS if moods[mood]]
+    parts.append(_many(f"{seen.helpable} of {seen.known}", "devices could be helped if they came back"))
+    return element("p", join(parts), class_="summary", role="status")
+
+
+def _many(many: str, of_what: str) -> Markup:
+    return join((element("span", element("b", many), f" {of_what}"), " "))
 
 
 def _alerts(seen: Overview, zone: tzinfo | None) -> Markup:

@@ -55,6 +55,7 @@ def tile(one: Standing, now: Now) -> Markup:
         element(
             "div",
             element("span", one.label, class_="label"),
+            " ",
             element(
                 "span", element("span", sign, aria_hidden="true"), f" {word}" if sign else word, class_="sign"
             ),
@@ -74,9 +75,8 @@ def _who(one: Standing) -> Markup | None:
         return None
     record = one.record
     small = record.device if record.called() != record.device else ""
-    return element(
-        "p", element("b", record.called()), element("small", small) if small else None, class_="who"
-    )
+    name = element("b", record.called())
+    return element("p", name, " ", element("small", small) if small else None, class_="who")
 
 
 def read(one: Standing, now: Now) -> Tile:
