@@ -8,8 +8,9 @@ from mamd.words.cures import cure_for
 from mamd.words.facts import phrase, value
 from mamd.words.fill import begun
 from mamd.words.moments import ago, at, lasting, running
-from mamd.words.said import SAID, Said, hindrance, say
+from mamd.words.said import SAID, hindrance, say
 from mamd.words.why import heading, why
+from mamd.words.wording import Said
 
 __all__ = [
     "SAID",
