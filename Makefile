@@ -27,7 +27,7 @@ demo: $(READY)
 	$(BIN)/mamd demo
 
 test: $(READY)
-	$(BIN)/pytest -rs --cov --cov-report=term
+	$(BIN)/pytest -rs -n 2 --dist loadfile --cov --cov-report=term
 
 soak: $(READY)
 	MAMD_HYPOTHESIS_PROFILE=soak $(BIN)/pytest -rs -m soak --timeout=7200

@@ -78,6 +78,21 @@ def test_no_secret_of_the_demo_is_left_on_the_disk(played: Played) -> None:
     assert [path.name for path in files if token in path.read_bytes()] == []
 
 
+def test_all_turns_can_be_taken_again(played: Played) -> None:
+    """`mamd replay` decides every turn of the demo's journal anew, and each comes out the same."""
+    replay = subprocess.run(
+        [sys.executable, "-m", "mamd", "replay", str(played.folder / "journal.jsonl")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert replay.returncode == 0, replay.stdout + replay.stderr
+    found = re.search(r"(\d+) turns taken again, 0 differences", replay.stdout)
+    assert found is not None
+    assert int(found[1]) > 100
+
+
 @pytest.mark.parametrize("name", [role.name for role in cast()])
 def test_why_reads_as_it_was_reviewed(played: Played, name: str) -> None:
     """What `mamd why` says of each phone of the demo was read by a person and is the same today."""

@@ -168,6 +168,11 @@ def not_ours(view: View, link: Link | None) -> tuple[Block, ...]:
     return (*_by_registry(view.record), *_by_cable(view, view.record, link))
 
 
+def not_ours_here(view: View, link: Link | None) -> tuple[Block, ...]:
+    """The same for an act: on no cable nobody can say that it is this one."""
+    return not_ours(view, link) or ((Block.IDENTITY_UNKNOWN,) if link is None else ())
+
+
 def _by_registry(record: Record) -> tuple[Block, ...]:
     reason = record.retired_reason
     checks = (
@@ -274,7 +279,7 @@ class Asking:
 
 def may_clear(view: View, link: Link | None, asking: Asking, now: Now) -> Gate:
     """Whether a clear-passcode may be asked for now, with every reason why not."""
-    ours = not_ours(view, link)
+    ours = not_ours_here(view, link)
     if ours:
         return Gate(ours)
     blocks = (
@@ -347,7 +352,7 @@ def arming(view: View, link: Link | None, asking: Asking, now: Now) -> tuple[tup
     In this version the last line is always in the way: an erase is decided, shown and
     reported, and not done.
     """
-    ours = not_ours(view, link)
+    ours = not_ours_here(view, link)
     by_word = by_mdm(view, now)
     mode = most_careful(view.mode, view.recovery_mode, asking.mode)
     custody = _by_custody(view) if link is not None and not link.is_unpaired else ()

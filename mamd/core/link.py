@@ -24,6 +24,7 @@ GAP_S: Final = 20.0
 QUICK_LOOKS_S: Final = (0.0, 1.0, 2.0, 3.5)
 """When to look after an attachment or an onset; after that every `CALM_S`."""
 CALM_S: Final = 10.0
+SOON_S: Final = 0.001
 PAIR_EVERY_S: Final = 15.0
 HIDDEN_AFTER_S: Final = 10.0
 DAMP_WITHIN_S: Final = 60.0
@@ -400,7 +401,8 @@ def _deciding(link: Link, waits_s: tuple[float, ...], run_left_s: float | None) 
     left = [wait - lasted for wait in waits_s if wait > lasted]
     if run_left_s is not None and run_left_s > 0:
         left.append(run_left_s)
-    return link.last.up + min(left) if left else None
+    # A sum of seconds may fall short of its whole by a rounding; the next look is later all the same.
+    return link.last.up + max(min(left), SOON_S) if left else None
 
 
 def _pair_is_due(link: Link, at: float) -> bool:

@@ -24,7 +24,7 @@ from mamd.core.commands import (
     StopCalling,
 )
 from mamd.core.errors import No
-from mamd.core.governor import NEVER, Block, may_clear, not_ours
+from mamd.core.governor import NEVER, Block, may_clear, not_ours, not_ours_here
 from mamd.core.link import GAP_S
 from mamd.core.rules import Mode, Rule
 from mamd.core.run import (
@@ -341,7 +341,7 @@ def _time_while_watching(case: Case, event: ev.TimeCame) -> RunTurn:
     if run.wake_at is None or case.now.up < run.wake_at:
         return RunTurn(run)
     calls = call_if_stuck(case, run, Reason.NOT_TOLD) if run.told is None else ()
-    if can is None or not can.can_push or not_ours(case.view, case.link):
+    if can is None or not can.can_push or not_ours_here(case.view, case.link):
         return RunTurn(replace(run, wake_at=later(case, REPUSH_S[-1]) if run.told is None else None), calls)
     # The pause stands until the push's answer sets another: a lost answer must not stop the pushing.
     tried = replace(run, pushes=run.pushes + 1, wake_at=later(case, REPUSH_S[-1]))

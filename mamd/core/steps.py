@@ -24,7 +24,7 @@ from mamd.core.governor import (
     OpenClear,
     arming,
     may_clear,
-    not_ours,
+    not_ours_here,
 )
 from mamd.core.link import Link
 from mamd.core.rules import Mode, most_careful
@@ -246,7 +246,7 @@ def _consider_call(case: Case) -> RunTurn:
 
 
 def _consider_push(case: Case) -> RunTurn:
-    blocks = not_ours(case.view, case.link)
+    blocks = not_ours_here(case.view, case.link)
     if blocks:
         return _blocked(case, Gate(blocks))
     if most_careful(case.view.mode, asking(case).mode) in (Mode.OFF, Mode.OBSERVE):

@@ -113,8 +113,10 @@ def _arrived(was: Watch, told: Told, now: Now, limits: StormLimits) -> Watch:
     """Three devices within three seconds are a crowd: a hub, usbmuxd or the host came back."""
     assert told.attachment is not None, "somebody arrives on some port"
     recent = (*(one for one in was.arrivals if now.is_within(60.0, of=one[1])), (told.attachment, now))
-    together = [one for one, at in recent if now.is_within(limits.crowd_s, of=at)]
-    crowd = was.crowd | frozenset(together) if len(together) >= limits.crowd else was.crowd
+    # The newest on each port: one that comes and goes on its port is no crowd, and leaves nothing behind.
+    together = {one.port: one for one, at in recent if now.is_within(limits.crowd_s, of=at)}
+    others = frozenset(one for one in was.crowd if one.port != told.attachment.port)
+    crowd = others | frozenset(together.values()) if len(together) >= limits.crowd else others
     return replace(was, arrivals=recent[-_MOST_KEPT:], crowd=crowd)
 
 

@@ -232,7 +232,8 @@ def plan(was: Situation, now: Now, view: View, rules: RuleSet, *, asked: bool = 
     planned = links.next_look(link, now, waits_s=longest_waits(rules, trigger), run_left_s=left)
     if planned is None:
         return None
-    soon = _pair_after_acceptance(was, planned)
+    # A device that usbmuxd does not list cannot be looked at, however soon that would be wanted.
+    soon = _pair_after_acceptance(was, planned) if link.listed else None
     may_pair = (soon is not None or planned.pair or asked) and not not_ours(view, link)
     at = min(planned.at, soon) if soon is not None else planned.at
     return replace(

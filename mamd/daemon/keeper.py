@@ -340,11 +340,11 @@ class Keeper:
         link = self.ledger.links.get(key)
         if link is None or key in self._looking or key in self._unseen or self._queue.qsize() > PLENTY:
             return
+        is_asap = key in self._asap
+        self._asap.discard(key)
         if not link.listed:
             self.tell(ev.TimeCame(), attachment=key)
             return
-        is_asap = key in self._asap
-        self._asap.discard(key)
         planned = self.plan(key, asked=is_asap)
         if planned is None:
             return

@@ -16,17 +16,7 @@ import httpx
 from mamd.sim.record import Record, Seen
 
 POLL_S: Final = 0.05
-_BARE = """
-import asyncio, pathlib, sys
-from mamd import wiring
-from mamd.observe import log
-log.set_up()
-files = wiring.read_files(pathlib.Path(sys.argv[1]))
-for one in files.mistakes:
-    print(one, file=sys.stderr)
-asyncio.run(wiring.run(files.settings, files.rules))
-"""
-RUN: Final = (sys.executable, "-c", _BARE)
+RUN: Final = (sys.executable, "-m", "mamd", "run", "-c")
 Found = TypeVar("Found")
 
 

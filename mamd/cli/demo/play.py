@@ -17,7 +17,7 @@ from mamd.cli.demo.cast import END_S, by_udid, cast
 from mamd.cli.demo.chronicle import Chronicle
 from mamd.cli.demo.judge import Verdict, judge
 from mamd.cli.demo.pager import Pager
-from mamd.cli.demo.processes import START_S, DidNotStart, daemon, last_words, simulator
+from mamd.cli.demo.processes import START_S, DidNotStart, daemon, export_journal, last_words, simulator
 from mamd.cli.demo.show import Show, in_short, screen
 from mamd.cli.demo.site import Site, free_port
 from mamd.sim.record import Record
@@ -77,8 +77,10 @@ async def _play(site: Site, show: Show, until_s: float) -> int:
             await _tell(places, show, asking, process, pager, site, until_s)
             verdicts = await _judged(places, pager)
             whys = await _whys(asking, site)
+            await export_journal(site)
     show.outcome(verdicts, whys)
-    show.say(f"mamd demo: record, journal, logs and each phone's `mamd why` are in {site.folder}")
+    show.say(f"mamd demo: record, logs and each phone's `mamd why` are in {site.folder}")
+    show.say(f"mamd demo: to take all its turns again: mamd replay {site.journal}")
     return 0 if all(one.is_true for one in verdicts) else 1
 
 

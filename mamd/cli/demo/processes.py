@@ -58,6 +58,18 @@ async def daemon(site: Site, pager: str) -> AsyncIterator[Process]:
         yield process
 
 
+async def export_journal(site: Site) -> None:
+    """Write the daemon's journal into a file, as an operator would, for `mamd replay`."""
+    with site.journal.open("wb") as journal:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "mamd", "journal", "--export", "--socket", str(site.socket)),
+            stdin=DEVNULL,
+            stdout=journal,
+        )
+    async with _ended_with(process), asyncio.timeout(START_S):
+        await process.wait()
+
+
 @asynccontextmanager
 async def _ended_with(process: Process) -> AsyncIterator[None]:
     try:

@@ -55,6 +55,11 @@ class Site:
         return self.folder / "mamd.log"
 
     @property
+    def journal(self) -> Path:
+        """Where the daemon's journal is written at the end."""
+        return self.folder / "journal.jsonl"
+
+    @property
     def page(self) -> str:
         """The address of the status page, its token included: it opens the page of this demo only."""
         return f"http://{self.listen}/?token={self.keys.token}"
