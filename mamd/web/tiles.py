@@ -189,7 +189,7 @@ def _clock(run: Run | None) -> Markup | None:
 
 
 MOODS: Final = (
-    (Mood.PERSON, "need a person"),
+    (Mood.PERSON, "needing a person"),
     (Mood.WORK, "under way"),
     (Mood.QUIET, "being looked at"),
     (Mood.ALONE, "left alone"),
