@@ -207,6 +207,9 @@ class Ledger:
         """The transaction failed: memory goes back to what the disk knows."""
         for book in self._books():
             book.undo()
+        self._owners = {
+            link.attachment: self._owners[link.attachment] for link in self.links if self.is_owned(link)
+        }
         self.draft = Draft()
         self.reindex()
 
@@ -278,6 +281,11 @@ class Ledger:
     def is_owned(self, link: Link) -> bool:
         """It belongs to a device of the registry."""
         return link.attachment in self._owners
+
+    @property
+    def owned(self) -> int:
+        """How many attachments belong to devices of the registry."""
+        return len(self._owners)
 
     def new_device(self) -> str:
         """The next free name."""

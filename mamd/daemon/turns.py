@@ -167,7 +167,7 @@ class Turns:
 
     def _attached(self) -> int:
         """How many devices of ours are attached."""
-        return sum(1 for link in self.ledger.links if self.ledger.is_owned(link))
+        return self.ledger.owned
 
     # ------------------------------------------------------------------------ the device
 

@@ -12,6 +12,8 @@ import ssl
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,8 @@ from mamd.launchpad.plist import Garbled, Message
 
 _NAME: Final = re.compile(r"[0-9A-F]{8}-[0-9A-F]{16}|[0-9A-F]{40}")
 _FILE: Final = plist.Bounds(size=256 << 10, nodes=200, depth=4)
+CONTEXTS: Final = 64
+"""So many are kept: one is 60 kB and 1 ms to make, and our own records all share one certificate."""
 _CERTIFICATES: Final = ("HostCertificate", "HostPrivateKey", "RootCertificate", "DeviceCertificate")
 
 
@@ -34,12 +38,12 @@ class PairRecord:
 
     Attributes:
         start_session: The request, encoded.
-        context: TLS with the host's certificate; None if the record's certificates are none.
+        pem: The host's certificate and its key.
     """
 
     host_id: str
     start_session: bytes = field(repr=False)
-    context: ssl.SSLContext | None = field(repr=False)
+    pem: bytes = field(repr=False)
 
     @classmethod
     def of(cls, message: Message) -> "PairRecord":
@@ -48,7 +52,12 @@ class PairRecord:
         if not isinstance(host_id, str) or not isinstance(buid, str):
             raise Garbled("a pair record without HostID or SystemBUID")
         request = {"Label": "mamd", "Request": "StartSession", "HostID": host_id, "SystemBUID": buid}
-        return cls(host_id, plist.encoded(request), _context(message))
+        return cls(host_id, plist.encoded(request), _pem(message))
+
+    @property
+    def context(self) -> ssl.SSLContext | None:
+        """TLS with the host's certificate; None if the record's certificates are none."""
+        return _context(self.pem)
 
 
 class Records:
@@ -57,7 +66,7 @@ class Records:
     def __init__(self, state: Path) -> None:
         self.folder = state / "pair_records"
         self._own: dict[str, tuple[tuple[int, int, int], PairRecord]] = {}
-        self._foreign: dict[str, tuple[bytes, PairRecord]] = {}
+        self._foreign: dict[str, tuple[bytes, PairRecord]] = {}  # with the digest of what was heard
         with suppress(OSError):  # each look will say so, as long as it is not there
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -96,12 +105,12 @@ class Records:
             Unreadable: It cannot read its records, or what it has is none.
             Garbled: Its answer is none.
         """
-        known = self._foreign.get(udid)
-        if known is not None and known[0] == answer:
+        known, digest = self._foreign.get(udid), sha256(answer).digest()
+        if known is not None and known[0] == digest:
             return known[1]
         record = _record_in(udid, mux.heard(answer))
         if record is not None:
-            self._foreign[udid] = (answer, record)
+            self._foreign[udid] = (digest, record)
         return record
 
     def proven(self, udid: str) -> PairRecord | None:
@@ -173,15 +182,20 @@ def _read(data: bytes) -> PairRecord:
     return PairRecord.of(plist.message(data, _FILE))
 
 
-def _context(message: Message) -> ssl.SSLContext | None:
-    """How pymobiledevice3 goes about it: the host's certificate, and no questions to the device's."""
+def _pem(message: Message) -> bytes:
     pems = [message.get(name) for name in _CERTIFICATES[:2]]
+    return b"\n".join(pem for pem in pems if isinstance(pem, bytes))
+
+
+@lru_cache(CONTEXTS)
+def _context(pem: bytes) -> ssl.SSLContext | None:
+    """How pymobiledevice3 goes about it: the host's certificate, and no questions to the device's."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     # Old devices sign with SHA-1 and 1,024 bits (libimobiledevice src/idevice.c sets level 0, too).
     context.set_ciphers("ALL:!aNULL:!eNULL:@SECLEVEL=0")
     try:
-        _load(context, b"\n".join(pem for pem in pems if isinstance(pem, bytes)))
+        _load(context, pem)
     except (ssl.SSLError, ValueError):
         return None
     return context
