@@ -5,14 +5,25 @@ Every error of the outer world becomes an event here; none of them decides anyth
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
 
 from mamd.core import commands as do
 from mamd.core import events as ev
-from mamd.core.errors import Busy, Doubtful, Lasting, Misconfigured, No, Passing, Refused, Trouble
+from mamd.core.errors import (
+    Busy,
+    Doubtful,
+    Lasting,
+    Misconfigured,
+    No,
+    Passing,
+    Refused,
+    Trouble,
+    Unreachable,
+)
 from mamd.core.facts import Record
 from mamd.daemon.happening import Happening, Withdrawn
 from mamd.daemon.keeper import Keeper
@@ -23,6 +34,7 @@ from mamd.ports import Mdm, Target
 log = structlog.get_logger()
 
 RETRY_S: Final = 15.0
+AT_ONCE: Final = 5
 Result = ev.Event | None
 
 
@@ -30,13 +42,16 @@ class Acts:
     """
     Carries out commands, each in a task of its own, so that no slow server holds up another.
 
-    Every MDM call has a deadline, and one MDM is asked by at most five at a time.
+    Every MDM call has a deadline, and one MDM is asked by at most five at a time. The others wait
+    here and not in the HTTP client: what never had its turn was certainly not sent, and a client
+    that holds a thousand waiting requests looks through all of them for each that it sends.
     """
 
     def __init__(self, mdms: Mapping[str, Mdm], *, deadline_s: float = 40.0) -> None:
         self.mdms = mdms
         self.keeper: Keeper | None = None
         self._deadline_s = deadline_s
+        self._places = {name: asyncio.Semaphore(AT_ONCE) for name in mdms}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def carry_out(self, asked: Asked) -> None:
@@ -52,7 +67,7 @@ class Acts:
     async def _report(self, handler: "Handler", asked: Asked, record: Record) -> None:
         """Whatever happens, the run that asked hears of it: no act may be lost in silence."""
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with self._place(record.mdm or ""), asyncio.timeout(self._deadline_s):
                 event = await handler(self, asked.command, record)
         except Trouble as error:
             event = _event_of(asked.command, record, error)
@@ -64,6 +79,23 @@ class Acts:
         assert self.keeper is not None, "acts are carried out for a keeper"
         if event is not None:
             self.keeper.tell(event, device=record.device)
+
+    @asynccontextmanager
+    async def _place(self, mdm: str) -> AsyncIterator[None]:
+        """One of the places before an MDM. Raises Unreachable if there is none for too long."""
+        places = self._places.get(mdm)
+        if places is None:
+            yield  # there is no such MDM, as the handler will say
+            return
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await places.acquire()
+        except TimeoutError as error:
+            raise Unreachable(mdm, "all connections to it are waiting for answers") from error
+        try:
+            yield
+        finally:
+            places.release()
 
     def _mdm(self, name: str) -> Mdm:
         mdm = self.mdms.get(name)
