@@ -129,6 +129,10 @@ class Desk(Protocol):
         """One line for each row of the journal that is not what it was."""
         ...
 
+    async def rule_set(self, hash_: str) -> RuleSet:
+        """The rules that a row of the journal names, also those that were replaced since. Raises Refused."""
+        ...
+
     async def hold(self, scope: str, *, by: str, reason: str) -> str:
         """Stop: `everything`, a device's name, or `rule:NAME`. Returns what is held."""
         ...

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from mamd.core.commands import CallPerson, Reason
 from mamd.core.errors import No, Refused, Unreachable
-from mamd.core.rules import Mode
+from mamd.core.rules import Mode, RuleSet
 from mamd.core.storm import Storm
 from mamd.desk import MdmStanding, Overview, Standing
 from mamd.ports import CallRow, Fault, HoldRow, JournalRow
@@ -118,6 +118,11 @@ class FakeDesk:
 
     async def verify(self) -> tuple[str, ...]:
         return self.changed_rows
+
+    async def rule_set(self, hash_: str) -> RuleSet:
+        if hash_ != self.seen.rules.hash:
+            raise Refused("mamd", f"no row of the journal names the rules {hash_}", No.NOT_FOUND)
+        return self.seen.rules
 
     async def hold(self, scope: str, *, by: str, reason: str) -> str:
         return self._take("hold", scope, by, reason)

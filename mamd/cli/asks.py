@@ -188,11 +188,14 @@ def journal(
 
 
 def exported(line: Line) -> Iterable[dict[str, Any]]:
-    """The whole journal as `mamd replay FILE` reads it: the rule sets, then row after row."""
-    yield from line.get("/v1/rule_sets")
-    after = 0
+    """The whole journal as `mamd replay FILE` reads it: its rows, and rules before the first that names them."""
+    known, after = {""}, 0
     while rows := line.get("/v1/journal", after=after, limit=PAGE):
-        yield from rows
+        for row in rows:
+            if "event" in row["body"] and row["rule_set"] not in known:
+                known.add(row["rule_set"])
+                yield line.get(f"/v1/rule_sets/{row['rule_set']}")
+            yield row
         after = rows[-1]["number"]
 
 

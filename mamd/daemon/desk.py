@@ -20,6 +20,7 @@ from mamd.core.facts import (
 )
 from mamd.core.governor import Block, not_ours
 from mamd.core.link import Link
+from mamd.core.rules import RuleSet
 from mamd.core.run import Run
 from mamd.core.time import Now
 from mamd.core.turn import Situation, explain
@@ -204,6 +205,13 @@ class KeepersDesk:
     async def verify(self) -> tuple[str, ...]:
         """Walk the journal's chain."""
         return await self.keeper.store.verify()
+
+    async def rule_set(self, hash_: str) -> RuleSet:
+        """The rules that a row of the journal names."""
+        found = await self.keeper.store.rule_set(hash_)
+        if found is None:
+            raise Refused("mamd", f"no row of the journal names the rules {hash_}", No.NOT_FOUND)
+        return found
 
     def faults(self) -> tuple[Fault, ...]:
         """What stops the daemon from helping now."""

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from mamd import codec
+from mamd.core.rules import RuleSet
 from mamd.core.run import Run
 from mamd.core.time import Now
 from mamd.core.turn import Situation
@@ -221,9 +222,9 @@ def rules(seen: Overview) -> list[Plain]:
     return [codec.dump(rule) for rule in seen.rules.rules]
 
 
-def rule_set(seen: Overview) -> Plain:
-    """The rule set in force, whole."""
-    return {"rule_set": seen.rules.hash, "rules": codec.dump(seen.rules)}
+def rule_set(rules: RuleSet) -> Plain:
+    """A rule set, whole."""
+    return {"rule_set": rules.hash, "rules": codec.dump(rules)}
 
 
 def workflows(seen: Overview) -> list[Plain]:

@@ -97,8 +97,13 @@ def _add_overview(router: APIRouter, desk: Desk) -> None:
 
     @router.get("/rule_sets")
     async def rule_sets() -> list[dict[str, Any]]:
-        """The rule set in force with its hash, as a replay needs it."""
-        return [answers.rule_set(desk.overview())]
+        """The rule set in force with its hash."""
+        return [answers.rule_set(desk.overview().rules)]
+
+    @router.get("/rule_sets/{rule_set}")
+    async def rule_set(rule_set: str) -> dict[str, Any]:
+        """A rule set that rows of the journal name, as a replay needs it, in force or not."""
+        return answers.rule_set(await desk.rule_set(rule_set))
 
     @router.get("/workflows")
     async def workflows() -> list[dict[str, Any]]:

@@ -9,10 +9,12 @@ from typing import Any, Final
 
 import pytest
 
+from mamd.cli.again import retake
 from mamd.core.facts import Attachment
 from mamd.core.run import Run
 from mamd.sim.record import Record, Seen
 from mamd.store import SqlStore
+from mamd.web import answers
 from tests.process.house import House, house
 from tests.process.programs import until
 from tests.process.promises import clears, too_early, too_many
@@ -172,8 +174,19 @@ async def _journal_is_whole(here: House) -> None:
         assert [run.run for run in runs if not _is_told(run)] == []
         assert len({run.run for run in runs}) == len(runs)
         assert await store.verify() == ()
+        assert await _differences(store) == []
     finally:
         await store.close()
+
+
+async def _differences(store: SqlStore) -> list[str]:
+    """Turns that come out otherwise when they are taken again from their rows."""
+    rows = await store.journal(limit=1_000_000)
+    names = {row.rule_set for row in rows if row.rule_set}
+    rule_sets = {name: await store.rule_set(name) for name in names}
+    retaken = list(retake((answers.row(row) for row in rows), rule_sets))
+    assert any(is_turn for is_turn, _ in retaken)
+    return [str(difference) for _, difference in retaken if difference is not None]
 
 
 def _is_told(run: Run) -> bool:
