@@ -188,7 +188,7 @@ def journal(
 
 
 def exported(line: Line) -> Iterable[dict[str, Any]]:
-    """The whole journal as `mamd replay FILE` reads it: its rows, and rules before the first that names them."""
+    """The journal as `mamd replay FILE` reads it: its rows, and rules before the first that names them."""
     known, after = {""}, 0
     while rows := line.get("/v1/journal", after=after, limit=PAGE):
         for row in rows:
