@@ -88,6 +88,14 @@ _NO_PROGRAM: Final[Mapping[int, str]] = {
 }
 
 
+class Ended(Exception):
+    """Raised inside an executor: the attempt is over. `status` is restored's number."""
+
+    def __init__(self, cause: Cause, why: str, status: int | None = None) -> None:
+        super().__init__(why)
+        self.cause, self.why, self.status = cause, why, status
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """

@@ -1,4 +1,4 @@
-"""What ends an attempt inside our own worker: one exception with its cause, made of all others."""
+"""Reads whatever ends an attempt inside our own worker as one exception with its cause."""
 
 from zipfile import BadZipFile
 
@@ -15,17 +15,8 @@ from pymobiledevice3.exceptions import (
 )
 from usb.core import USBError
 
-from mamd.recovery.causes import Cause
+from mamd.recovery.causes import Cause, Ended
 from mamd.recovery.lines import clipped
-
-
-class Ended(Exception):
-    """The attempt is over. `status` is restored's number."""
-
-    def __init__(self, cause: Cause, why: str, status: int | None = None) -> None:
-        super().__init__(why)
-        self.cause, self.why, self.status = cause, why, status
-
 
 _LOST = (
     IRecvNoDeviceConnectedError,
@@ -44,7 +35,8 @@ def ended(error: BaseException) -> Ended:
     """Whatever ended it, with its cause."""
     if isinstance(error, Ended):
         return error
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = str(error).partition(" Please report it at ")[0]  # whom the library's own users should tell
+    what = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if isinstance(error, ConnectionFailedToUsbmuxdError):
         return Ended(Cause.DEVICE_LOST, "usbmuxd is gone")
     if isinstance(error, TSSError):
@@ -52,7 +44,7 @@ def ended(error: BaseException) -> Ended:
     if isinstance(error, requests.RequestException):
         return Ended(Cause.TSS_UNREACHABLE, f"no answer from a server of Apple's ({type(error).__name__})")
     if isinstance(error, _LOST):
-        return Ended(Cause.DEVICE_LOST, clipped(f"the device went away ({what})"))
+        return Ended(Cause.DEVICE_LOST, f"the device went away ({type(error).__name__})")
     if isinstance(error, _FIRMWARE):
         return Ended(Cause.BAD_FIRMWARE, clipped(f"the firmware does not fit ({what})"))
     return Ended(Cause.OTHER, clipped(what))

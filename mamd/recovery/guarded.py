@@ -67,6 +67,8 @@ class GuardedRestore(Restore):
         if error is not None:
             _log.error("the restore ended", exc_info=error)
             raise self._first or ended(error)
+        if self._first is not None:  # the device itself says that all is well, and it is the judge of that
+            self._speaker.checkpoint(clipped(f"finished in spite of: {self._first.why}"))
 
     # ------------------------------------------------------------------------- what goes wrong
 
@@ -143,7 +145,7 @@ class GuardedRestore(Restore):
         """Wait for restore mode, and see it when the device falls back to recovery mode instead."""
         self._speaker.phase(Stage.WAIT_RESTORE_MODE)
         ecid, until = self._job.ecid, time.monotonic() + self._job.limits.restore_mode_s
-        watch = _FallBack(ecid)
+        watch = _FallBack(ecid, self.device.irecv.device.address if self.device.irecv is not None else None)
         while self._restored is None:
             try:
                 self._restored = await restored_door.find(ecid, self._job.udid)
@@ -162,24 +164,25 @@ class GuardedRestore(Restore):
 
 
 class _FallBack:
-    """Sees that a device is in recovery mode again after it had left it, at two looks in a row."""
+    """
+    Sees that a device is in recovery mode again, at two looks in a row.
 
-    def __init__(self, ecid: int) -> None:
+    Each start gives it a new address on its bus; the one under which it was told to start does not count.
+    """
+
+    def __init__(self, ecid: int, address: int | None) -> None:
         self._ecid = f"{ecid:016X}"
-        self._has_left = False
+        self._address = address
         self._seen = 0
 
     def look(self) -> bool:
         """Blocks for some milliseconds."""
-        is_there = self._is_in_recovery()
-        self._has_left |= not is_there
-        self._seen = self._seen + 1 if is_there and self._has_left else 0
-        return self._seen >= 2
-
-    def _is_in_recovery(self) -> bool:
         found = irecv.find(find_all=True, idVendor=irecv.APPLE_VENDOR_ID)
         special = [device for device in found if irecv.Mode.has_value(device.idProduct)]
-        return any(self._ecid in _serial(device).upper() for device in special)
+        again = [device for device in special if device.address != self._address]
+        is_there = any(self._ecid in _serial(device).upper() for device in again)
+        self._seen = self._seen + 1 if is_there else 0
+        return self._seen >= 2
 
 
 def _serial(device: Any) -> str:

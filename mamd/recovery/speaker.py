@@ -18,7 +18,9 @@ from mamd.recovery.lines import DataRequest, Progress, Stage, clipped
 from mamd.recovery.progress import is_erasing
 
 BETWEEN_S: Final = 1.0
-"""A transfer speaks at each percent, and as often as this."""
+"""A transfer that does not get on speaks as often as this."""
+SHORTEST_S: Final = 0.2
+"""One that does speaks at each percent, no more often than this, and at its end."""
 
 _log = logging.getLogger(__name__)
 
@@ -132,6 +134,7 @@ class SpokenBar:
     def _maybe_say(self) -> None:
         percent = int(self._done * 100 / self._total) if self._total else 0
         now = time.monotonic()
-        if percent != self._said_percent or now - self._said_at >= BETWEEN_S:
+        waits_s = SHORTEST_S if percent != self._said_percent else BETWEEN_S
+        if percent == 100 != self._said_percent or now - self._said_at >= waits_s:
             self._said_percent, self._said_at = percent, now
             self.speaker.transfer(self._name, int(self._done), self._total)

@@ -19,8 +19,8 @@ from pymobiledevice3.irecv import IRecv
 from pymobiledevice3.restore.device import Device
 
 from mamd.recovery import firmware_files, guards, usbs
-from mamd.recovery.causes import CODES, Cause
-from mamd.recovery.ended import Ended, ended
+from mamd.recovery.causes import CODES, Cause, Ended
+from mamd.recovery.ended import ended
 from mamd.recovery.guarded import GuardedRestore
 from mamd.recovery.job import LONGEST_JOB, BadJob, Job, read
 from mamd.recovery.lines import Stage
