@@ -1,0 +1,1 @@
+"""The figures of docs/measurements.md, measured on the machine that runs this: `make bench`."""
