@@ -189,11 +189,12 @@ class Ledger:
 
     def keep(self) -> None:
         """The transaction stands; links that are written as gone need not be remembered."""
+        written = self.links.written().values()
         self.draft = Draft()
         for book in self._books():
             book.keep()
-        for link in self.links:
-            if link.state is LinkState.GONE:
+        for link in written:
+            if link is not None and link.state is LinkState.GONE:
                 self.drop_link(link.attachment)
 
     def _saved_links(self, links: dict[Attachment, Link | None]) -> Iterator[tuple[str, Link]]:
@@ -319,9 +320,10 @@ class Ledger:
         number = int(run.run[2:]) if run.run[2:].isdigit() else 0
         self._last_run = max(self._last_run, number)
 
-    def save_counts(self, device: str) -> None:
-        """Have the counts of a device's open run written with the next transaction."""
-        run = self.runs.get(device)
+    def save_counts(self, attachment: Attachment) -> None:
+        """Have the next transaction write the counts of a link of ours and of its device's open run."""
+        self.draft.counted.add(attachment)
+        run = self.runs.get(self._owners.get(attachment, ""))
         if run is not None and run.is_open:
             self.ran.put(run.run, run)
 

@@ -8,6 +8,7 @@ hands on what it asks for.
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final
 
 from mamd.codec import dump, dump_command, dump_event
@@ -28,6 +29,10 @@ from mamd.ports import HoldRow, MdmCommand, TurnRow
 
 SAVE_COUNTS_S: Final = 15.0
 """Counts are written with every turn, and at least that often."""
+TAKEN_ALONG_S: Final = 7.5
+"""Those that are due within this time are written together with the first one …"""
+MOST_ALONG: Final = 100
+"""… but not so many that a clear would have to wait for them."""
 LAUNCHPAD: Final = "launchpad"
 """The subject of turns that concern no single device."""
 
@@ -271,12 +276,23 @@ class Turns:
             self.command(command, now, record, became.link)
 
     def _write_link(self, link: Link, device: str | None, now: Now, *, news: bool) -> None:
-        saved = self._saved.get(link.attachment, float("-inf"))
         self.ledger.put_link(link, device, quietly=not news)
-        if device is not None and (news or now.up - saved >= SAVE_COUNTS_S):
+        if device is None:
+            return
+        saved = self._saved.get(link.attachment)
+        if news or saved is None:
             self._saved[link.attachment] = now.up
-            self.ledger.draft.counted.add(link.attachment)
-            self.ledger.save_counts(device)
+            self.ledger.save_counts(link.attachment)
+        elif now.up - saved >= SAVE_COUNTS_S:
+            self._save_counts(now)
+
+    def _save_counts(self, now: Now) -> None:
+        """One transaction for all that would soon be due: a disk that is forced for each wears out."""
+        due = now.up - SAVE_COUNTS_S + TAKEN_ALONG_S
+        soon = (attachment for attachment, saved in self._saved.items() if saved <= due)
+        for attachment in tuple(islice(soon, MOST_ALONG)):
+            self._saved[attachment] = now.up
+            self.ledger.save_counts(attachment)
 
     def _write_run(self, run: Run, was: Run | None, *, news: bool) -> None:
         self.ledger.put_run(run, quietly=not news and was is not None)
