@@ -3,6 +3,7 @@
 from zipfile import BadZipFile
 
 import requests
+from ipsw_parser.exceptions import NoSuchBuildIdentityError  # type: ignore[import-untyped]
 from pymobiledevice3.exceptions import (
     ConnectionFailedError,
     ConnectionFailedToUsbmuxdError,
@@ -10,7 +11,6 @@ from pymobiledevice3.exceptions import (
     DeviceNotFoundError,
     IRecvNoDeviceConnectedError,
     NoDeviceConnectedError,
-    NoSuchBuildIdentityError,
     TSSError,
 )
 from usb.core import USBError

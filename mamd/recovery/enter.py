@@ -253,7 +253,10 @@ class _Device:
             raise _Stopped(Outcome.STALE_RECORD, "the pair record has no HostID or SystemBUID")
         reply = self._accepted(await self._ask("StartSession", HostID=host_id, SystemBUID=buid))
         if reply.get("EnableSessionSSL"):
-            await self._service.start_tls(_context(record))
+            try:
+                await self._service.start_tls(_context(record))
+            except (PyMobileDevice3Exception, OSError) as error:
+                raise _Stopped(Outcome.STALE_RECORD, "no TLS with this pair record") from error
 
     async def value(self, key: str) -> object:
         """A value of the device; None if it does not tell."""

@@ -24,8 +24,8 @@ from pymobiledevice3.restore.restore import Restore, known_errors
 from usb.core import USBError
 
 from mamd.recovery import restored_door
-from mamd.recovery.causes import Cause
-from mamd.recovery.ended import Ended, ended
+from mamd.recovery.causes import Cause, Ended
+from mamd.recovery.ended import ended
 from mamd.recovery.job import Job
 from mamd.recovery.lines import Stage, clipped
 from mamd.recovery.speaker import Speaker

@@ -2,7 +2,7 @@
 Bounds where pymobiledevice3 11.45.0 has none, put on from outside: the library itself stays as it is.
 
     requests            no timeout            → one for connecting, one for the answer
-    irecv.find          asked without a pause → ten times a second
+    irecv.find          asked without a pause → ten times a second, and at the job's port only (usbs)
     IRecv._reinit       waits for 136 years   → `again_s`
     TSS                 IndexError for HTML   → unreachable; a refusal is told from an outage
     data ports          retried for ever      → `data_port_s`
@@ -21,13 +21,12 @@ from pymobiledevice3.exceptions import ConnectionFailedError, TSSError
 from pymobiledevice3.restore import asr, restore, tss
 from pymobiledevice3.service_connection import ServiceConnection
 
-from mamd.recovery.causes import Cause
-from mamd.recovery.ended import Ended
+from mamd.recovery import usbs
+from mamd.recovery.causes import Cause, Ended
 from mamd.recovery.job import Job, Limits
 from mamd.recovery.lines import clipped
 from mamd.recovery.speaker import Speaker, SpokenBar
 
-FIND_PAUSE_S: Final = 0.1
 PORT_PAUSE_S: Final = 0.2
 _FOR_EVER: Final = 0xFFFFFFFF
 
@@ -35,7 +34,8 @@ _FOR_EVER: Final = 0xFFFFFFFF
 def install(job: Job, speaker: Speaker) -> None:
     """Put all of them on, once for this process."""
     _bound_requests(job.limits)
-    _bound_irecv(job.limits)
+    usbs.look_only_at(job.port)
+    _bound_reinit(job.limits)
     _bound_data_ports(job.limits)
     _translate_tss()
     if job.tss is not None:
@@ -61,12 +61,8 @@ def _bound_requests(limits: Limits) -> None:
     _replace(requests.Session, "request", request)
 
 
-def _bound_irecv(limits: Limits) -> None:
-    find, reinit = irecv.find, irecv.IRecv._reinit
-
-    def calm_find(*args: Any, **more: Any) -> Any:
-        time.sleep(FIND_PAUSE_S)
-        return find(*args, **more)
+def _bound_reinit(limits: Limits) -> None:
+    reinit = irecv.IRecv._reinit
 
     def bounded_reinit(
         self: irecv.IRecv,
@@ -77,7 +73,6 @@ def _bound_irecv(limits: Limits) -> None:
         within = limits.again_s if timeout == _FOR_EVER else timeout
         reinit(self, ecid=ecid, timeout=within, is_recovery=is_recovery)  # type: ignore[arg-type]
 
-    _replace(irecv, "find", calm_find)
     _replace(irecv.IRecv, "_reinit", bounded_reinit)
 
 

@@ -16,8 +16,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Final, NoReturn
 
-from mamd.recovery.causes import CODES, Cause
-from mamd.recovery.ended import Ended
+from mamd.recovery.causes import CODES, Cause, Ended
 from mamd.recovery.job import LONGEST_JOB, BadJob, Job, read
 from mamd.recovery.lines import LONGEST_LINE, Stage, clipped
 from mamd.recovery.progress import ERASING_REQUEST, FILESYSTEM
@@ -79,6 +78,10 @@ class Reader:
         self._is_image_said = False
         self._is_finished = False
 
+    def begin(self) -> None:
+        """It has been started."""
+        self._enter(Stage.FIND_RECOVERY)
+
     def take(self, raw: str) -> None:
         """One line of its output. Raises Ended if the point of no return cannot be noted."""
         text = _PREFIX.sub("", raw.strip())
@@ -104,7 +107,7 @@ class Reader:
             raise self._first
         if code == 0:  # it says DONE after an interrupt, too (idevicerestore issue 668)
             raise Ended(
-                Cause.UNPROVED, "idevicerestore ended with 0, but the device did not say that it had finished"
+                Cause.OTHER, "idevicerestore ended with 0, but the device did not say that it had finished"
             )
         raise Ended(Cause.OTHER, self._last_error or f"idevicerestore ended with {code}")
 
@@ -161,8 +164,9 @@ def check_version(said: str) -> None:
     if TOO_OLD.match(first):
         raise Ended(
             Cause.MISCONFIGURED,
-            "idevicerestore 1.0.0, as Debian has it, is of 2020 and can restore neither an iPhone 12 or later nor "
-            "iOS 16 or later; build a current one from its repository, or use 'executor: pymobiledevice3'",
+            "idevicerestore 1.0.0, as Debian has it, is of 2020 and can restore neither an iPhone 12 "
+            "or later nor iOS 16 or later; build a current one from its repository, or use "
+            "'executor: pymobiledevice3'",
         )
     if not first.startswith("idevicerestore "):
         raise Ended(Cause.MISCONFIGURED, f"'idevicerestore --version' says {clipped(first, 80) or 'nothing'}")
@@ -192,7 +196,7 @@ def _run(job: Job, speaker: Speaker) -> None:
     except OSError as error:
         raise Ended(Cause.MISCONFIGURED, f"idevicerestore cannot be run: {error.strerror}") from error
     reader = Reader(speaker)
-    speaker.phase(Stage.FIND_RECOVERY)
+    reader.begin()
     assert process.stdout is not None, "it is a pipe"
     try:
         for line in _lines(process.stdout):

@@ -55,21 +55,21 @@ class Leaving:
     within_s: float = WITHIN_S
     find_s: float = FIND_S
 
-    async def leave_recovery(self, ecid: int) -> LeaveResult:
+    async def leave_recovery(self, ecid: int, port: str) -> LeaveResult:
         """
         Have a device in recovery mode start its system, now and whenever it starts.
 
         Only before the point of no return: after it there is no system, and it comes back to recovery mode.
         Twice does no harm.
         """
-        return await self._ask(Mode.RECOVERY, ecid, None)
+        return await self._ask(Mode.RECOVERY, {"ecid": hex(ecid), "port": port})
 
     async def reboot_restored(self, ecid: int, udid: str | None) -> LeaveResult:
         """Have a device that hangs in restore mode start anew. It comes up in recovery mode."""
-        return await self._ask(Mode.RESTORE, ecid, udid)
+        return await self._ask(Mode.RESTORE, {"ecid": hex(ecid), "udid": udid})
 
-    async def _ask(self, mode: Mode, ecid: int, udid: str | None) -> LeaveResult:
-        job = {"mode": mode.value, "ecid": hex(ecid), "udid": udid, "usb": self.usb, "find_s": self.find_s}
+    async def _ask(self, mode: Mode, device: Mapping[str, str | None]) -> LeaveResult:
+        job = {"mode": mode.value, "usb": self.usb, "find_s": self.find_s, **device}
         process = await asyncio.create_subprocess_exec(
             *python("mamd.recovery.leaver"),
             stdin=asyncio.subprocess.PIPE,

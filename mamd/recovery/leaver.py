@@ -17,7 +17,7 @@ from pymobiledevice3.irecv import IRecv
 from usb.core import USBError
 
 from mamd.recovery import restored_door, usbs
-from mamd.recovery.ended import Ended
+from mamd.recovery.causes import Ended
 from mamd.recovery.leave import FAILED, LEFT, NOT_THERE, Mode
 
 _ENABLED: Final = b"true"
@@ -28,7 +28,7 @@ def main() -> NoReturn:
     asked: dict[str, Any] = json.loads(sys.stdin.readline())
     try:
         if Mode(asked["mode"]) is Mode.RECOVERY:
-            code, why = _leave_recovery(int(asked["ecid"], 16), asked["usb"], float(asked["find_s"]))
+            code, why = _leave_recovery(asked)
         else:
             code, why = asyncio.run(_reboot_restored(int(asked["ecid"], 16), asked["udid"]))
     except (PyMobileDevice3Exception, USBError, OSError, Ended) as error:
@@ -37,17 +37,18 @@ def main() -> NoReturn:
     os._exit(code)
 
 
-def _leave_recovery(ecid: int, usb: str | None, find_s: float) -> tuple[int, str]:
-    usbs.install(usb)
+def _leave_recovery(asked: dict[str, Any]) -> tuple[int, str]:
+    usbs.install(asked["usb"])
+    usbs.look_only_at(asked["port"])
     try:
-        device = IRecv(ecid=ecid, timeout=find_s)  # type: ignore[arg-type]
+        device = IRecv(ecid=int(asked["ecid"], 16), timeout=asked["find_s"])
     except IRecvNoDeviceConnectedError:
         return NOT_THERE, "not in recovery mode"
     device.set_autoboot(True)
     is_set = device.getenv("auto-boot")
     if is_set is not None and not bytes(is_set).startswith(_ENABLED):
         return FAILED, "it does not keep auto-boot"
-    device.reboot()
+    device.reboot()  # type: ignore[no-untyped-call]
     return LEFT, "it starts its system"
 
 
@@ -55,7 +56,7 @@ async def _reboot_restored(ecid: int, udid: str | None) -> tuple[int, str]:
     client = await restored_door.find(ecid, udid)
     if client is None:
         return NOT_THERE, "not in restore mode"
-    await client.reboot()  # type: ignore[no-untyped-call]
+    await client.reboot()
     return LEFT, "it starts anew"
 
 

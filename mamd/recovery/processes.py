@@ -20,8 +20,8 @@ NOT_LET_THROUGH: Final = 75
 LARGEST_FILE_BLOCKS: Final = 2**21
 """No file of an executor grows over 1 GiB (in blocks of 512 bytes): a flood must not fill the disk."""
 
-# The gate is standard input; end of file there means that the daemon is gone. The exit code is written
-# beside and renamed, so that half of it is never read.
+# The gate is standard input; end of file there means that the daemon is gone. The exit code is read once
+# this shell has ended, so that half of it is never read. It needs no program of the host but itself.
 _SHELL: Final = f"""
 job=$1; exit_file=$2; shift 2
 IFS= read -r word || exit {NOT_LET_THROUGH}
@@ -31,7 +31,7 @@ ulimit -c 0
 ulimit -f {LARGEST_FILE_BLOCKS}
 "$@" <"$job"
 code=$?
-printf '%s\\n' "$code" >"$exit_file.new" && mv -f "$exit_file.new" "$exit_file"
+printf '%s\\n' "$code" >"$exit_file"
 exit "$code"
 """
 

@@ -12,8 +12,7 @@ import time
 from types import TracebackType
 from typing import Any, Final
 
-from mamd.recovery.causes import Cause
-from mamd.recovery.ended import Ended
+from mamd.recovery.causes import Cause, Ended
 from mamd.recovery.lines import DataRequest, Progress, Stage, clipped
 from mamd.recovery.progress import is_erasing
 

@@ -1,13 +1,23 @@
-"""Which USB pyusb looks at: libusb, or the backend of a simulator that the configuration names."""
+"""
+Which USB the library looks at: libusb, or the backend of a simulator that the configuration names, and there
+at one port only.
+
+To find a device by its ECID is to open each device in recovery mode and to read its strings; those of
+neighbours belong to their own workers.
+"""
 
 import importlib
-from typing import Any
+import time
+from typing import Any, Final
 
 import libusb_package
 import usb.backend.libusb1
+from pymobiledevice3 import irecv
 
-from mamd.recovery.causes import Cause
-from mamd.recovery.ended import Ended
+from mamd.recovery.causes import Cause, Ended
+
+FIND_PAUSE_S: Final = 0.1
+"""irecv asks again and again without a pause (pymobiledevice3 irecv.py, `_find`)."""
 
 
 def backend(named: str | None) -> Any:
@@ -37,3 +47,20 @@ def install(named: str | None) -> None:
     """
     found = backend(named)
     usb.backend.libusb1.get_backend = lambda find_library=None: found
+
+
+def look_only_at(port: str) -> None:
+    """Have irecv find devices at this port and nowhere else, and at most ten times a second."""
+    find = irecv.find
+
+    def find_there(*args: Any, **more: Any) -> list[Any]:
+        time.sleep(FIND_PAUSE_S)
+        return [device for device in find(*args, **more) if path(device) == port]
+
+    irecv.find = find_there
+
+
+def path(device: Any) -> str | None:
+    """The name of a device in sysfs (Linux drivers/usb/core/usb.c); None for a root hub."""
+    numbers = device.port_numbers
+    return f"{device.bus}-{'.'.join(map(str, numbers))}" if numbers else None

@@ -78,10 +78,12 @@ def _found(job: Job, speaker: Speaker) -> IRecv:
     try:
         device = IRecv(ecid=job.ecid, timeout=job.limits.find_s)  # type: ignore[arg-type]
     except IRecvNoDeviceConnectedError as error:
-        raise Ended(Cause.NO_DEVICE, "the device is not in recovery mode") from error
+        raise Ended(Cause.NO_DEVICE, f"the device is not in recovery mode at port {job.port}") from error
     serial = device._device_info.get("SRNM")
     product_type = _product_type(device)
-    speaker.device(ecid=job.ecid_text, serial=serial, product_type=product_type, port=_port(device))
+    speaker.device(
+        ecid=job.ecid_text, serial=serial, product_type=product_type, port=usbs.path(device.device)
+    )
     if product_type is None:
         raise Ended(Cause.MISCONFIGURED, "pymobiledevice3 does not know this model; update mamd")
     if product_type != job.product_type:
@@ -96,12 +98,6 @@ def _product_type(device: IRecv) -> str | None:
         return str(device.product_type)
     except KeyError:
         return None
-
-
-def _port(device: IRecv) -> str | None:
-    """The path in sysfs (drivers/usb/core/usb.c names devices so)."""
-    numbers = device.device.port_numbers
-    return f"{device.device.bus}-{'.'.join(map(str, numbers))}" if numbers else None
 
 
 def _job() -> Job:

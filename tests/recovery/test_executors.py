@@ -301,10 +301,10 @@ def test_what_stands_at_the_gate_does_nothing_when_the_daemon_dies(tmp_path: Pat
 
 async def test_a_pid_that_is_somebody_else_s_by_now_is_left_alone(tmp_path: Path) -> None:
     """After a boot, or when numbers come round again, no stranger is taken for our executor, or killed."""
+    async with executors(tmp_path, WELL) as several:
+        await (await several.start(job())).result()
     stranger = subprocess.Popen(["sleep", "600"], start_new_session=True)
     try:
-        async with executors(tmp_path, WELL) as several:
-            await (await several.start(job())).result()
         files = Files(tmp_path / "attempts", job().op_id)
         plain = json.loads(files.record.read_text())
         plain["process"]["pid"] = stranger.pid
