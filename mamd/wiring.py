@@ -221,7 +221,7 @@ async def _daemon(settings: Settings, rules: RuleSet) -> AsyncIterator[_Parts]:
             lift_hold_file=hold_file.remove,
         )
         await _listen(stack, settings, desk, metrics)
-        yield _Parts(keeper, desk, chores, (callers.run, hold_file.run, devices.run))
+        yield _Parts(keeper, desk, chores, (callers.run, hold_file.run, devices.run, chores.watch_wall))
 
 
 def _watch(snapshot: Snapshot) -> Watch:

@@ -2,7 +2,7 @@
 Chores whose only content is "look now": the sweep, orphans, the MDMs' health, pruning.
 
 APScheduler carries them, never a deadline: it drops late timers and hastens them when the wall
-clock is stepped. What must not be lost is a row.
+clock is stepped. What must not be lost is a row. A step that is noticed plans all of them anew.
 """
 
 import asyncio
@@ -16,8 +16,10 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from mamd.core.commands import Push
 from mamd.core.errors import Trouble
+from mamd.core.time import Now
 from mamd.daemon.happening import Expired, Happening
 from mamd.daemon.keeper import Keeper
+from mamd.daemon.steady import Every, Wall
 from mamd.daemon.turns import Asked
 from mamd.ports import Fault, Mdm, MdmCommand
 
@@ -29,6 +31,11 @@ ORPHANS_S: Final = 60
 ORPHAN_DAYS: Final = 7
 JOURNAL_DAYS: Final = 90
 CHECK_DEADLINE_S: Final = 10.0
+GLANCE_S: Final = 1.0
+CLOCK_QUIET_S: Final = 600.0
+"""After a step or a boot the wall clock makes nothing harsh due for so long (promise 4)."""
+STEADY_S: Final = 86_400.0
+"""For so long after a step nothing is pruned: by a wrong clock the whole journal is old."""
 
 
 class Chores:
@@ -38,7 +45,7 @@ class Chores:
         self.keeper = keeper
         self.mdms = mdms
         self._faults: dict[str, tuple[Fault, ...]] = {}
-        self._named: frozenset[str] = frozenset()
+        self._wall = Wall(keeper.clock)
         self._scheduler = AsyncIOScheduler(
             jobstores={"default": MemoryJobStore()},
             timezone="UTC",
@@ -48,9 +55,9 @@ class Chores:
     def start(self) -> None:
         """Begin. The event loop must be running."""
         add = self._scheduler.add_job
-        add(self.sweep, "interval", seconds=SWEEP_S)
-        add(self.push_orphans, "interval", seconds=ORPHANS_S)
-        add(self.check_mdms, "interval", seconds=HEALTH_S)
+        add(self.sweep, Every(SWEEP_S))
+        add(self.push_orphans, Every(ORPHANS_S))
+        add(self.check_mdms, Every(HEALTH_S))
         add(self.prune, "cron", hour=3, minute=30, timezone=self.keeper.turns.house.timezone)
         self._scheduler.start()
 
@@ -58,6 +65,20 @@ class Chores:
         """End; nothing that was begun is waited for."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+
+    async def watch_wall(self) -> None:
+        """For ever: if the wall clock is set back, nothing of ours is to wait until it has caught up."""
+        while True:
+            await self.keeper.clock.sleep_until(self.keeper.clock.now().up + GLANCE_S)
+            self._glance()
+
+    def _glance(self) -> None:
+        by = self._wall.glance()
+        if not by:
+            return
+        log.warning("clock.stepped", by_s=round(by, 1))
+        for job in self._scheduler.get_jobs():
+            job.reschedule(job.trigger)
 
     async def sweep(self) -> None:
         """Nobody may be forgotten: every attachment has a next look or a reason why not."""
@@ -86,17 +107,27 @@ class Chores:
 
     async def push_orphans(self) -> None:
         """An orphan whose device is attached here is pushed until it answers; an old one is given up."""
+        self._glance()
         now = self.keeper.clock.now()
         old: list[str] = []
         for command in self.keeper.ledger.commands:
             if command.state != "orphan":
                 continue
-            if now.wall - command.asked.wall > timedelta(days=ORPHAN_DAYS):
+            if self._is_too_old(command, now):
                 old.append(command.act)
             else:
                 self._push(command)
         if old:
             self.keeper.put(Happening(now, word=Expired(tuple(old))))
+
+    def _is_too_old(self, command: MdmCommand, now: Now) -> bool:
+        """By the seconds since boot where they tell it; the wall clock is asked only while it is steady."""
+        most = timedelta(days=ORPHAN_DAYS)
+        passed = now.since(command.asked)
+        if passed is not None:
+            return passed > most.total_seconds()
+        is_unsteady = now.up < CLOCK_QUIET_S or now.is_within(CLOCK_QUIET_S, of=self._wall.stepped)
+        return not is_unsteady and now.wall - command.asked.wall > most
 
     def _push(self, command: MdmCommand) -> None:
         ledger = self.keeper.ledger
@@ -107,7 +138,12 @@ class Chores:
 
     async def prune(self) -> None:
         """Drop old rows of the journal; a checkpoint row carries its chain on."""
-        before = self.keeper.clock.now().wall - timedelta(days=JOURNAL_DAYS)
+        self._glance()
+        now = self.keeper.clock.now()
+        if now.is_within(STEADY_S, of=self._wall.stepped):
+            log.warning("journal.not_pruned", why="the clock was set within a day")
+            return
+        before = now.wall - timedelta(days=JOURNAL_DAYS)
         try:
             dropped = await self.keeper.store.prune(older_than=before)
         except Trouble as error:

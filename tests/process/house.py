@@ -10,6 +10,7 @@ All short waits stand in the rule and workflow files that are written here. The 
 as the registry numbers them: the first phone is d-0001.
 """
 
+import json
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
@@ -50,7 +51,7 @@ ladder:
   - do: recovery.erase_and_update
     needs: {docked_for: {at_least: 1s}}
     until: {erased: true}
-    wait: 1 min
+    wait: WAIT
     outcome: erased
 on_failure: {call: on_duty}
 """
@@ -125,6 +126,17 @@ class House:
     async def udid(self, name: str) -> str:
         """As the simulator's record has it."""
         return str((await self.sim.phones())[name]["udid"])
+
+    async def would_be_erased(self, name: str) -> float | None:
+        """The second since boot at which an erase was found due, by the journal; None: it was not."""
+        device = (await self.device(name))["device"]
+        rows = self.rows("select body from journal where subject = ? order by number", device)
+        for (body,) in rows:
+            turn = json.loads(body)
+            run = (turn.get("became") or {}).get("run") or {}
+            if run.get("reason") == "would_erase":
+                return float(turn["now"]["up"])
+        return None
 
     async def asked(self, name: str) -> list[Seen]:
         """The clears that the MDM was asked for, for one phone."""
