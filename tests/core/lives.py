@@ -8,8 +8,10 @@ pure, so the same life can be lived again with one thing changed.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from mamd.core import commands as do
@@ -194,8 +196,25 @@ lives = st.builds(
 # ---------------------------------------------------------------------------------- living
 
 
-def live(life: Life, after_each: Callable[[Model], None] | None = None) -> Model:
-    """Live it from the first attachment to the end; what happened is in the model's log."""
+def over_lives(promise: Callable[[Life], None]) -> Callable[[], None]:
+    """
+    Hold a promise over many lives.
+
+    In `make test` every promise is held over the same lives, so that each is lived only once;
+    in `make soak` each promise has its own.
+    """
+    over = given(lives)(promise)
+    return seed(20_261_125)(over) if settings.default.derandomize else over  # type: ignore[no-any-return, union-attr]
+
+
+@lru_cache(maxsize=256)
+def live(life: Life) -> Model:
+    """Live it from the first attachment to the end; what happened is in the model's log. Do not change it."""
+    return live_with(life, None)
+
+
+def live_with(life: Life, after_each: Callable[[Model], None] | None) -> Model:
+    """The same, asking something of the model after everything that happens."""
     one = Living(life)
     for happens in life.happens:
         getattr(one, f"_{happens.what}")(happens)

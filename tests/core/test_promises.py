@@ -5,8 +5,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import given
-
 from mamd.core import commands as do
 from mamd.core import events as ev
 from mamd.core.commands import Reason
@@ -15,7 +13,7 @@ from mamd.core.rules import Mode
 from mamd.core.run import RunState
 from mamd.core.turn import take
 from tests.core.cast import WAIT_S
-from tests.core.lives import DEVICES, Life, live, lives, ruleset
+from tests.core.lives import DEVICES, Life, live, live_with, over_lives, ruleset
 from tests.core.model import Entry, Model, harsh
 from tests.core.witness import NEAR, Witness, may_be_touched, mdm_agrees
 
@@ -31,7 +29,7 @@ def _would_erase(entry: Entry) -> bool:
 # ----------------------------------------------------------------------------- 1: ours only
 
 
-@given(lives)
+@over_lives
 def test_promise_1_only_what_is_ours_is_cleared_or_pushed(life: Life) -> None:
     """
     Nothing is cleared, and nothing pushed, unless registry, MDM and this very cable agree that it is ours.
@@ -46,7 +44,7 @@ def test_promise_1_only_what_is_ours_is_cleared_or_pushed(life: Life) -> None:
             assert entry.view.usbmuxd_up
 
 
-@given(lives)
+@over_lives
 def test_promise_1_nobody_elses_device_is_asked_to_pair(life: Life) -> None:
     """
     A Pair request, which may show the Trust dialog, goes to devices of ours only.
@@ -69,7 +67,7 @@ def _rewound(witness: Witness, model: Model, until: int) -> Any:
 # ---------------------------------------------------------------------------- 2: the cause
 
 
-@given(lives)
+@over_lives
 def test_promise_2_only_what_is_shown_to_be_locked_is_cleared(life: Life) -> None:
     """
     The last look before a clear, seconds old, shows the device locked, as the one before it did.
@@ -83,7 +81,7 @@ def test_promise_2_only_what_is_shown_to_be_locked_is_cleared(life: Life) -> Non
             assert entry.now.up - looks[-1][0].up <= 20.0
 
 
-@given(lives)
+@over_lives
 def test_promise_2_another_cause_calls_a_person(life: Life) -> None:
     """
     A trust question, a wrong identity, silence or garbage from a device of ours calls somebody.
@@ -104,7 +102,7 @@ _CALLED = ("trust_pending", "trust_denied", "wrong_identity", "no_answer", "garb
 # ---------------------------------------------------------------------- 3: earned, 4: faults
 
 
-@given(lives)
+@over_lives
 def test_promise_3_no_clear_before_five_observed_seconds(life: Life) -> None:
     """
     A device that does not pair is cleared only after five seconds in which looks saw it not pairing.
@@ -117,7 +115,7 @@ def test_promise_3_no_clear_before_five_observed_seconds(life: Life) -> None:
                 assert witness.last_stretch(entry.attachment, "locked", "unpaired") >= 5.0 - NEAR
 
 
-@given(lives)
+@over_lives
 def test_promise_3_an_erase_is_earned(life: Life) -> None:
     """
     No erase is due before a clear was accepted, the device told, the way open, and its whole wait in vain.
@@ -155,7 +153,7 @@ def _is_in_vain(entry: Entry, witness: Witness) -> bool:
     return is_open and waited >= WAIT_S - NEAR
 
 
-@given(lives)
+@over_lives
 def test_promise_3_an_erase_is_due_on_a_look_that_shows_it_locked(life: Life) -> None:
     """
     When a whole wait was in vain, the look that says so shows the device locked.
@@ -166,7 +164,7 @@ def test_promise_3_an_erase_is_due_on_a_look_that_shows_it_locked(life: Life) ->
             assert witness.says_now(entry.event.attachment) in ("locked", "paired_locked")
 
 
-@given(lives)
+@over_lives
 def test_promise_4_a_stepped_wall_clock_changes_nothing(life: Life) -> None:
     """
     The same life, with the wall clock stepped by hours and years, gives the same acts at the same moments.
@@ -178,7 +176,7 @@ def test_promise_4_a_stepped_wall_clock_changes_nothing(life: Life) -> None:
     ]
 
 
-@given(lives)
+@over_lives
 def test_promise_4_a_window_of_the_day_is_unknown_while_the_clock_is_not_trusted(life: Life) -> None:
     """
     Nothing that the core does depends on what a person's watch says.
@@ -192,7 +190,7 @@ def test_promise_4_a_window_of_the_day_is_unknown_while_the_clock_is_not_trusted
 # ------------------------------------------------------------------------------- 5: once
 
 
-@given(lives)
+@over_lives
 def test_promise_5_one_clear_an_episode(life: Life) -> None:
     """
     In one stretch of not pairing a device is cleared once, unless the first clear certainly failed.
@@ -220,7 +218,7 @@ def _certainly_failed(entry: Entry, witness: Witness) -> set[str]:
     return set(witness.acts_of[event.device]) if isinstance(event, ev.Reenrolled) else set()
 
 
-@given(lives)
+@over_lives
 def test_promise_5_two_clears_an_hour(life: Life) -> None:
     """
     One device is cleared at most twice within an hour, whoever asks for it and however often it comes back.
@@ -238,7 +236,7 @@ def test_promise_5_two_clears_an_hour(life: Life) -> None:
         assert len(within) <= 2
 
 
-@given(lives)
+@over_lives
 def test_promise_5_what_may_still_be_queued_is_joined(life: Life) -> None:
     """
     While a clear may still be queued for a device, no other is asked for, and an accepted one not again.
@@ -258,7 +256,7 @@ def test_promise_5_what_may_still_be_queued_is_joined(life: Life) -> None:
             assert not accepted[command.device]
 
 
-@given(lives)
+@over_lives
 def test_promise_5_an_erase_is_decided_once(life: Life) -> None:
     """
     One run decides at most once that an erase is due, and is over as soon as the device is open.
@@ -280,7 +278,7 @@ def test_promise_5_an_erase_is_decided_once(life: Life) -> None:
 # ------------------------------------------------------------------------------- 6: storm
 
 
-@given(lives)
+@over_lives
 def test_promise_6_nothing_is_cleared_in_a_storm(life: Life) -> None:
     """
     While a storm is on, none of its devices is cleared.
@@ -293,12 +291,12 @@ def test_promise_6_nothing_is_cleared_in_a_storm(life: Life) -> None:
 # -------------------------------------------------------------- 7: never silently nothing
 
 
-@given(lives)
+@over_lives
 def test_promise_7_every_device_has_something_ahead_or_a_reason(life: Life) -> None:
     """
     At every moment each attached device has a next look, and each open run a next act or a reason to wait.
     """
-    live(life, _nobody_is_forgotten)
+    live_with(life, _nobody_is_forgotten)
 
 
 def _nobody_is_forgotten(model: Model) -> None:
@@ -321,7 +319,7 @@ def _nobody_is_forgotten(model: Model) -> None:
 # ----------------------------------------------------------- 8, 9, 11: stored, total, again
 
 
-@given(lives)
+@over_lives
 def test_promise_9_no_event_in_any_state_raises(life: Life) -> None:
     """
     Whatever comes, in whatever state, late or twice or about somebody else: there is a turn for it.
@@ -366,7 +364,7 @@ def _everything(entry: Entry, model: Model) -> list[Any]:
     ]
 
 
-@given(lives)
+@over_lives
 def test_promise_9_what_is_remembered_is_bounded(life: Life) -> None:
     """
     However often devices come and go, ask and are refused, what is kept of them stays small.
@@ -378,7 +376,7 @@ def test_promise_9_what_is_remembered_is_bounded(life: Life) -> None:
         assert len(run.past) <= 60
 
 
-@given(lives)
+@over_lives
 def test_promise_11_the_same_turn_again(life: Life) -> None:
     """
     Taken again from what was written down, every turn comes out the same.
@@ -387,7 +385,7 @@ def test_promise_11_the_same_turn_again(life: Life) -> None:
         assert take(entry.was, entry.event, entry.now, entry.view, ruleset(life)) == entry.turn
 
 
-@given(lives)
+@over_lives
 def test_promise_15_a_stranger_leaves_no_trace(life: Life) -> None:
     """
     About a device that is not in the registry nothing is asked and nobody called.
@@ -398,7 +396,7 @@ def test_promise_15_a_stranger_leaves_no_trace(life: Life) -> None:
             assert entry.turn.became.run is None
 
 
-@given(lives)
+@over_lives
 def test_promise_13_who_only_observes_does_nothing(life: Life) -> None:
     """
     Where a site only observes, nothing is cleared and nobody pushed.
@@ -407,7 +405,7 @@ def test_promise_13_who_only_observes_does_nothing(life: Life) -> None:
     assert not [one for _, one in model.commands if isinstance(one, do.ClearPasscode | do.Push)]
 
 
-@given(lives)
+@over_lives
 def test_whoever_is_not_ours_has_no_harsh_run(life: Life) -> None:
     """
     As soon as the registry restricts a device, whatever was begun on it ends at its next look.

@@ -99,7 +99,8 @@ class Witness:
         if (ids.udid and any(isinstance(one, str) and "-" in one and one != ids.udid for one in known)) or (
             ids.ecid is not None and any(isinstance(one, int) and one != ids.ecid for one in known)
         ):
-            cable.lied = True
+            cable.lied = True  # who contradicts itself is believed nothing, and takes nobody's name
+            return
         cable.udid = cable.udid or ids.udid is not None
         cable.ecid = cable.ecid or ids.ecid is not None
         known.update(names(ids))
