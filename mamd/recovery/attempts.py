@@ -10,6 +10,7 @@ The files of an attempt: what is known of it when the daemon that began it is go
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -137,6 +138,13 @@ class Files:
             return None
         except (ValueError, TypeError, KeyError):
             return Reason.CANCELLED, "ended by us; the reason was lost with the power"
+
+    def remove(self) -> None:
+        """Remove all of it, the record last: until then the id counts as let through."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        for ending in ("job", "jsonl", "log", "kill", "exit"):
+            self._of(ending).unlink(missing_ok=True)
+        self.record.unlink(missing_ok=True)
 
     def exit_code(self) -> int | None:
         """Its exit code, if it has ended with one."""

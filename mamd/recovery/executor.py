@@ -67,8 +67,23 @@ class Executors:
         """The ids of all attempts whose files are here."""
         return tuple(sorted(await asyncio.to_thread(lambda: tuple(recorded(self._folder)))))
 
+    async def forget(self, op_id: str) -> bool:
+        """
+        Remove the files of an attempt that has ended; whether there were any. Twice does no harm.
+
+        From then on the id counts as never started: only for attempts that the store has closed.
+        """
+        attempt = await self.adopt(op_id)
+        if attempt is None:
+            return False
+        await attempt.result()
+        async with self._lock:
+            self._attempts.pop(op_id, None)
+            await asyncio.to_thread(Files(self._folder, op_id).remove)
+        return True
+
     async def close(self) -> None:
-        """Stop following. The executors go on."""
+        """Stop following. The executors go on; whoever waits for a result here is cancelled."""
         for attempt in self._attempts.values():
             await attempt.leave()
         self._attempts.clear()

@@ -177,6 +177,16 @@ async def test_an_id_is_let_through_once(tmp_path: Path) -> None:
     assert (tmp_path / "count").read_text() == "x"
 
 
+async def test_an_attempt_that_is_closed_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Logs and leftovers of old attempts do not fill the disk."""
+    async with executors(tmp_path, "open('crash', 'w').write('x')\n" + WELL) as several:
+        await several.start(job())
+        assert await several.forget(job().op_id)
+        assert not await several.forget(job().op_id)
+        assert await several.known() == ()
+    assert list((tmp_path / "attempts").iterdir()) == []
+
+
 async def test_an_unknown_id_is_none_and_a_broken_record_is_never_repeated(tmp_path: Path) -> None:
     """What cannot be known is asked of a person, and not started once more."""
     async with executors(tmp_path, WELL) as several:
