@@ -19,6 +19,7 @@ from bench.table import Row, markdown, plain
 from bench.ward import healthy, locked, ward
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "measurements.md"
+TEMPLATE = Path(__file__).parent / "measurements.md"
 
 
 class Sizes:
@@ -117,11 +118,11 @@ def main() -> None:
     for row in measured(Sizes(quick=options.quick), options.only):
         print(row.what, "…", row.value, file=sys.stderr, flush=True)
         rows.append(row)
-    print(f"\n{machine.described()}\n{_when(begun, before)}\n\n{plain(rows)}")
+    when = _when(begun, before)
+    print(f"\n{machine.described()}\n{when}\n\n{plain(rows)}")
     if not options.quick and options.only == ALL:
-        DOCUMENT.write_text(
-            DOCUMENT_TEXT.format(machine=machine.described(), when=_when(begun, before), table=markdown(rows))
-        )
+        text = TEMPLATE.read_text()
+        DOCUMENT.write_text(text.format(machine=machine.described(), when=when, table=markdown(rows)))
 
 
 def _when(begun: datetime, before: float) -> str:
@@ -145,42 +146,6 @@ def _letters(text: str) -> frozenset[str]:
         raise argparse.ArgumentTypeError(f"{text}: write some of a,b,c,d")
     return letters
 
-
-DOCUMENT_TEXT = """# Measurements
-
-`make bench` wrote this page, from one run. Nothing in it is promised, and no test asserts any of it.
-
-- Machine: {machine}
-- When: {when}
-
-{table}
-
-## How
-
-Daemon and simulator (usbmuxd, lockdownd, sysfs, one MDM) are processes of their own and share the cores of this
-machine; there is no real device, hub or network. CPU is what the kernel has counted for the daemon's process, all
-threads. The storm watch is off (`storm: none`), the journal is on the machine's disk with `synchronous = FULL`.
-
-- **Due at once.** Locked phones whose MDM does not reach them, attached one right after the other; of every second
-  one there is a pair record. The moment of the look is the journal's, the moment of the request the simulator's
-  record of its HTTP server (both clocks are this host's). The phones are looked at five times each before that, so
-  the looks that fill the 5 s do not come back in one moment: the second line says how late they were, the third
-  how long it took from the first to the last request.
-- **httpx alone.** The same number of enqueue requests, as large, from a queue, on five connections to the same
-  simulated MDM, with nothing looked at, decided or stored. Its times count from the start.
-- **Attached and …** The daemon was started on its database, not with it: the first start of all also loads what
-  migrates databases (about 12 MB). 20 s to settle, then nothing changes. Each device is looked at about every 10 s,
-  every sixth look at a paired one through TLS.
-- **kill -9.** The daemon is started again at once by hand; a service manager may wait. Python and the libraries
-  take most of the time.
-- **Memory an event.** The keeper and its store in one process, time moved by hand. The first fifth of the events
-  is left out. What a day's runs need grows with the day and is part of it.
-- **Turns committed.** Real turns of devices that arrive, are seen locked and leave, into the SQLite store alone.
-- **Shell loop.** `for udid in $(idevice_id -l); do idevicepair -u "$udid" validate; done` against the same
-  simulated usbmuxd, the daemon ended before; the CPU of all processes of the loop, through one sweep. A sweep of
-  the daemon's is one look at each device, all of its other work included. Without a pair record `idevicepair
-  validate` makes keys and pairs, each time.
-"""
 
 if __name__ == "__main__":
     main()
