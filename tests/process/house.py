@@ -60,8 +60,11 @@ on_failure: {call: on_duty}
 class House:
     """The two programs and the folder that they share."""
 
-    def __init__(self, folder: Path, phones: Mapping[str, str], daemon: Daemon, sim: Sim) -> None:
+    def __init__(
+        self, folder: Path, phones: Mapping[str, str], daemon: Daemon, sim: Sim, webhook: str
+    ) -> None:
         self.folder, self.phones, self.daemon, self.sim = folder, dict(phones), daemon, sim
+        self.webhook = webhook
 
     @property
     def state(self) -> Path:
@@ -157,6 +160,7 @@ async def house(
     wait: str = "8s",
     storm: str = "{share: 30%, at_least: 3, within: 10 min}",
     state: Path | None = None,
+    people: str = "[]",
     sim_words: tuple[str, ...] = (),
     **daemon_environment: str,
 ) -> AsyncIterator[House]:
@@ -173,7 +177,8 @@ async def house(
         environment(MAMD_SIM_API_KEY=API_KEY, MAMD_SIM_HMAC_KEY=HMAC_KEY),
     )
     config = folder / "mamd.yaml"
-    config.write_text(_config(folder, f"http://127.0.0.1:{mdm}", webhooks, storm, state))
+    text = _config(folder, f"http://127.0.0.1:{mdm}", webhooks, storm, state)
+    config.write_text(f"{text}people: {{on_duty: {people}}}\n")
     daemon = Daemon(
         config,
         socket=folder / "run" / "mamd.sock",
@@ -181,7 +186,7 @@ async def house(
         environment=environment(**daemon_environment),
     )
     try:
-        yield House(folder, phones, daemon, sim)
+        yield House(folder, phones, daemon, sim, f"http://127.0.0.1:{webhooks}/v1/webhooks/hospital")
     finally:
         daemon.end()
         sim.end()

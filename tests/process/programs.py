@@ -83,6 +83,12 @@ class Program:
             self._process.kill()
         return self._close()
 
+    def wait(self, *, within_s: float = 20.0) -> int:
+        """Wait until it ends by itself; its exit status."""
+        assert self._process is not None, "it was not started"
+        self._process.wait(within_s)
+        return self._close()
+
     def _close(self) -> int:
         assert self._process is not None
         if self._process.stdin is not None:
