@@ -188,8 +188,8 @@ async def house(
     try:
         yield House(folder, phones, daemon, sim, f"http://127.0.0.1:{webhooks}/v1/webhooks/hospital")
     finally:
-        daemon.end()
-        sim.end()
+        daemon.kill()
+        sim.kill()
 
 
 def free_port() -> int:

@@ -70,24 +70,24 @@ class Program:
             self._process.kill()
             self._close()
 
-    def end(self, *, within_s: float = 15.0) -> int:
+    async def end(self, *, within_s: float = 15.0) -> int:
         """Ask it to end, and kill it if it does not; its exit status."""
-        if self._process is None:
-            return 0
         if self.is_running:
             self.signal(signal.SIGTERM)
             self.signal(signal.SIGCONT)
         try:
-            self._process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        return self._close()
+            return await self.wait(within_s=within_s)
+        finally:
+            self.kill()
 
-    def wait(self, *, within_s: float = 20.0) -> int:
+    async def wait(self, *, within_s: float = 20.0) -> int:
         """Wait until it ends by itself; its exit status."""
-        assert self._process is not None, "it was not started"
-        self._process.wait(within_s)
-        return self._close()
+
+        async def has_ended() -> bool:
+            return not self.is_running
+
+        await until(has_ended, within_s=within_s, what=f"{self.words[2]} ends")
+        return self._close() if self._process is not None else 0
 
     def _close(self) -> int:
         assert self._process is not None

@@ -11,8 +11,11 @@ from typing import Final
 import pytest
 
 from tests.needs import need
+from tests.process.conftest import Life, Lives
 from tests.process.house import House, house
 from tests.process.programs import until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 FOR_S: Final = 5.0
 WAIT_S: Final = 7.0
@@ -52,15 +55,14 @@ class Wall:
             await asyncio.sleep(EVERY_S)
 
 
-@pytest.mark.timeout(180)
-async def test_a_stepped_wall_clock_makes_nothing_due(tmp_path: Path) -> None:
+async def wall_clock_stepped(folder: Path) -> None:
     """
     While the wall clock is stepped by an hour and by ten years both ways, a locked phone is cleared
     after 5 s and not before, and the whole wait is given before an erase is found due. Afterwards
     the chores still come round: an MDM that goes down is named.
     """
-    wall = Wall(tmp_path)
-    async with house(tmp_path, PHONES, wait=f"{WAIT_S:.0f}s", **wall.environment) as here:
+    wall = Wall(folder)
+    async with house(folder, PHONES, wait=f"{WAIT_S:.0f}s", **wall.environment) as here:
         await here.open()
         await here.bring("ward-1")
         staggering = asyncio.create_task(wall.stagger())
@@ -81,13 +83,12 @@ async def test_a_stepped_wall_clock_makes_nothing_due(tmp_path: Path) -> None:
         await here.fault("mdm_unreachable")
 
 
-@pytest.mark.timeout(180)
-async def test_seconds_in_which_nobody_looked_do_not_count(tmp_path: Path) -> None:
+async def process_stopped(folder: Path) -> None:
     """
     The process is stopped for three times its longest wait, one phone in the middle of its 5 s and
     another in the middle of its wait: neither is due because of it.
     """
-    async with house(tmp_path, PHONES, wait=f"{WAIT_S:.0f}s") as here:
+    async with house(folder, PHONES, wait=f"{WAIT_S:.0f}s") as here:
         await here.open()
         await here.bring("ward-1", "ward-2")
         await until(partial(here.asked, "ward-2"), within_s=20, what="one phone's wait begins")
@@ -138,3 +139,9 @@ def was_stepped(here: House) -> bool:
     """The daemon did see other years: its rows say so."""
     years = {wall[:4] for (wall,) in here.rows("select wall from journal")}
     return len(years) >= 3
+
+
+@pytest.mark.parametrize("life", [wall_clock_stepped, process_stopped])
+async def test_no_act_comes_earlier_than_observed_seconds_allow(lives: Lives, life: Life) -> None:
+    """Neither a clock that is set nor a process that stands still makes anything due."""
+    await lives.end_of(life)

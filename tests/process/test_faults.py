@@ -1,11 +1,7 @@
-"""
-Faults of usbmuxd, the MDM and the disk, each met by the real daemon: named, told once, and over when over.
-
-Three sites live side by side, so that their waits cost the time of one. Each lives through its
-faults one after another; a test is one fault, and waits for its turn to come.
-"""
+"""Faults of usbmuxd, the MDM and the disk, met by the real daemon: named, told once, over when over."""
 
 import asyncio
+import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import pytest_asyncio
 
-from tests.process.disk import small_disk
+from tests.process.conftest import Life, Lives
+from tests.process.disk import Disk, small_disk
 from tests.process.house import House, house
 from tests.process.programs import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 NAMED_S: Final = 30.0
 OVER_S: Final = 30.0
@@ -29,7 +25,22 @@ FULL_S: Final = 6.5
 """Longer than a rule's 5 s: what a fault has not stopped by then was not stopped."""
 
 Act = Callable[[], Awaitable[None]]
-Chapter = Callable[[House], Awaitable[None]]
+
+
+PHONES: Final = {"ward-1": "healthy", "ward-2": "locked"}
+
+
+def on_a_ward(fault: Callable[[House], Awaitable[None]]) -> Life:
+    """A life of one house with a phone that pairs, through one fault."""
+
+    @functools.wraps(fault)
+    async def life(folder: Path) -> None:
+        async with house(folder, PHONES) as here:
+            await here.open()
+            await here.bring("ward-1")
+            await fault(here)
+
+    return life
 
 
 @asynccontextmanager
@@ -105,6 +116,7 @@ async def is_cleared(here: House, name: str, *, within_s: float) -> None:
 # -------------------------------------------------------------------------------- usbmuxd
 
 
+@on_a_ward
 async def usbmuxd_absent(here: House) -> None:
     """While usbmuxd is not there nobody is cleared; when it is back, they are."""
     stop, start = partial(act, here, "usbmuxd_stop"), partial(act, here, "usbmuxd_start")
@@ -112,6 +124,7 @@ async def usbmuxd_absent(here: House) -> None:
         pass
 
 
+@on_a_ward
 async def usbmuxd_restarted(here: House) -> None:
     """A restart gives every phone another number, and makes nobody unpaired: no storm, no clear."""
     before, asked = await standing(here), len(here.sim.seen("mdm.enqueue"))
@@ -127,17 +140,19 @@ async def usbmuxd_restarted(here: House) -> None:
     assert len(here.sim.seen("mdm.enqueue")) == asked
 
 
+@on_a_ward
 async def usbmuxd_hung(here: House) -> None:
     """A usbmuxd that takes connections and says nothing is told from a quiet one."""
     hang = partial(act, here, "usbmuxd_fault", fault="hung")
-    async with trouble(here, "usbmuxd_silent", hang, partial(heal, here), locked="ward-3"):
+    async with trouble(here, "usbmuxd_silent", hang, partial(heal, here), locked="ward-2"):
         pass
 
 
+@on_a_ward
 async def usbmuxd_sends_garbage(here: House) -> None:
     """Bytes that are no packet are a fault of usbmuxd's, and say nothing about a phone."""
     spoil = partial(act, here, "usbmuxd_fault", fault="garbage")
-    async with trouble(here, "usbmuxd_garbled", spoil, partial(heal, here), locked="ward-4"):
+    async with trouble(here, "usbmuxd_garbled", spoil, partial(heal, here), locked="ward-2"):
         pass
 
 
@@ -154,6 +169,7 @@ async def heal(here: House) -> None:
 # ------------------------------------------------------------------------------------ MDM
 
 
+@on_a_ward
 async def mdm_down(here: House) -> None:
     """An MDM that cannot be reached says nothing about the phone: it is asked when it is back."""
     down, up = partial(order, here, do="down"), partial(order, here, do="up")
@@ -161,28 +177,30 @@ async def mdm_down(here: House) -> None:
         pass
 
 
+@on_a_ward
 async def mdm_says_429(here: House) -> None:
     """Whoever asks us to come back later is not asked for a clear before that."""
     busy = partial(order, here, do="fail", how="TOO_MANY", retry_after="12")
-    async with trouble(here, "mdm_busy", busy, partial(order, here, do="fail"), locked="ward-3"):
+    async with trouble(here, "mdm_busy", busy, partial(order, here, do="fail"), locked="ward-2"):
         refused = await until(partial(enqueues, here), within_s=15, what="it is asked for a clear")
     later = await enqueues(here)
     gaps = [b - a for a, b in pairwise(later) if a >= refused[-1]]
     assert min(gaps) >= 12.0, gaps
 
 
+@on_a_ward
 async def mdm_hangs_after_processing(here: House) -> None:
     """A clear that was taken without an answer is not sent as another one."""
     before = len(await enqueues(here))
     hang = partial(order, here, do="fail", how="HANG_AFTER")
     lift = partial(order, here, do="fail")
-    async with trouble(here, "mdm_out_of_reach", hang, lift, locked="ward-4", stops=False):
+    async with trouble(here, "mdm_out_of_reach", hang, lift, locked="ward-2", stops=False):
 
         async def taken() -> bool:
             return len(await enqueues(here)) > before
 
         await until(taken, within_s=15, what="the clear is taken")
-    assert len({one["command_uuid"] for one in await here.asked("ward-4")}) == 1
+    assert len({one["command_uuid"] for one in await here.asked("ward-2")}) == 1
 
 
 async def order(here: House, **fields: Any) -> None:
@@ -197,12 +215,8 @@ async def enqueues(here: House) -> list[float]:
 
 # ----------------------------------------------------------------------------------- disk
 
-CABLE: Final = (usbmuxd_absent, usbmuxd_restarted, usbmuxd_hung, usbmuxd_sends_garbage)
-MDM: Final = (mdm_down, mdm_says_429, mdm_hangs_after_processing)
-PHONES: Final = {"ward-1": "healthy", **{f"ward-{number}": "locked" for number in range(2, 5)}}
 
-
-async def disk_full(here: House, disk: Any) -> None:
+async def _disk_full(here: House, disk: Disk) -> None:
     """What cannot be written down is not done; when there is room, it goes on without a restart."""
 
     async def fill() -> None:
@@ -218,57 +232,19 @@ async def disk_full(here: House, disk: Any) -> None:
     assert here.rows("select count(*) from journal") > [(0,)]
 
 
-# ---------------------------------------------------------------------------------- lives
+async def disk_full(folder: Path) -> None:
+    """The state lies on a disk of its own."""
+    with small_disk(folder / "state") as disk:
+        await on_a_ward(partial(_disk_full, disk=disk))(folder)
 
 
-class Lives:
-    """What came of each chapter, or will."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[str, asyncio.Future[None]] = {}
-        self.tasks: list[asyncio.Task[None]] = []
-
-    def begin(self, folder: Path, *chapters: Chapter, names: tuple[str, ...]) -> None:
-        """Live through chapters in a house of their own."""
-        for name in names:
-            self.outcomes[name] = asyncio.get_running_loop().create_future()
-        self.tasks.append(asyncio.create_task(self._live(folder, dict(zip(names, chapters, strict=True)))))
-
-    async def _live(self, folder: Path, chapters: dict[str, Chapter]) -> None:
-        try:
-            async with house(folder, PHONES) as here:
-                await here.open()
-                await here.bring("ward-1")
-                for name, chapter in chapters.items():
-                    await chapter(here)
-                    self.outcomes[name].set_result(None)
-        except (Exception, asyncio.CancelledError) as error:
-            # The chapters after one that failed cannot be told; each says why.
-            for name in chapters:
-                if not self.outcomes[name].done():
-                    self.outcomes[name].set_exception(AssertionError(f"{type(error).__name__}: {error}"))
-            raise
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def lives(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lives]:
-    """Three sites, side by side."""
-    found, base = Lives(), tmp_path_factory.mktemp("f")
-    for name in ("c", "m", "d"):
-        (base / name).mkdir()
-    with small_disk(base / "d" / "state") as disk:
-        found.begin(base / "c", *CABLE, names=tuple(one.__name__ for one in CABLE))
-        found.begin(base / "m", *MDM, names=tuple(one.__name__ for one in MDM))
-        found.begin(base / "d", partial(disk_full, disk=disk), names=("disk_full",))
-        yield found
-        for task in found.tasks:
-            task.cancel()
-        await asyncio.gather(*found.tasks, return_exceptions=True)
-        for outcome in found.outcomes.values():
-            outcome.cancelled() or outcome.exception()
-
-
-@pytest.mark.parametrize("fault", ["disk_full", *(one.__name__ for one in (*MDM, *CABLE))])
-async def test_a_fault_is_named_delays_and_is_over_when_it_is_over(lives: Lives, fault: str) -> None:
+@pytest.mark.parametrize(
+    "life",
+    [
+        mdm_hangs_after_processing, mdm_says_429, mdm_down, usbmuxd_hung, usbmuxd_absent,
+        usbmuxd_restarted, usbmuxd_sends_garbage, disk_full,
+    ],
+)  # fmt: skip
+async def test_a_fault_is_named_delays_and_is_over_when_it_is_over(lives: Lives, life: Life) -> None:
     """Within 30 s it is named, in one line; nothing is sent that must not be; then all is as before."""
-    await asyncio.wait_for(asyncio.shield(lives.outcomes[fault]), 230)
+    await lives.end_of(life)

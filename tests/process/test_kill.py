@@ -1,6 +1,7 @@
 """kill -9 again and again in one life of forty phones: nothing is lost, and nothing sent twice in vain."""
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -15,9 +16,12 @@ from mamd.core.run import Run
 from mamd.sim.record import Record, Seen
 from mamd.store import SqlStore
 from mamd.web import answers
+from tests.process.conftest import Life, Lives
 from tests.process.house import House, house
 from tests.process.programs import until
 from tests.process.promises import clears, too_early, too_many
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 CAST: Final = {
     "locked": 12,
@@ -121,7 +125,7 @@ async def killed_again_and_again(folder: Path, times: int, seed: int) -> None:
         await here.daemon.answers()
         await here.sim.order(do="fail")
         await until(here_is_at_rest(here), within_s=60, every_s=0.5, what="whoever can be cleared is cleared")
-        assert here.daemon.end() == 0
+        assert await here.daemon.end() == 0
         await _judge(here)
 
 
@@ -196,14 +200,20 @@ def _is_told(run: Run) -> bool:
     return run.end is not None and bool(run.outcome) and run.closed is not None
 
 
-@pytest.mark.timeout(300)
-async def test_a_daemon_killed_25_times_clears_nobody_twice(tmp_path: Path, seed: int) -> None:
-    """Forty phones, twenty-five kills about a second apart: no clear too many, no run lost."""
-    await killed_again_and_again(tmp_path, 25, seed)
+async def killed_25_times(folder: Path) -> None:
+    """In `make test`: the same dice every time."""
+    await killed_again_and_again(folder, 25, 20_261_125)
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(1800)
-async def test_a_daemon_killed_200_times_clears_nobody_twice(tmp_path: Path, seed: int) -> None:
-    """The same with two hundred kills."""
-    await killed_again_and_again(tmp_path, 200, seed)
+async def killed_200_times(folder: Path) -> None:
+    """In `make soak`: new dice, printed, and thrown again with MAMD_SEED."""
+    await killed_again_and_again(folder, 200, int(os.environ.get("MAMD_SEED", random.getrandbits(32))))
+
+
+SOAK: Final = pytest.param(killed_200_times, marks=[pytest.mark.soak, pytest.mark.timeout(3000)])
+
+
+@pytest.mark.parametrize("life", [killed_25_times, SOAK])
+async def test_a_daemon_killed_again_and_again_clears_nobody_twice(lives: Lives, life: Life) -> None:
+    """Forty phones, kills about a second apart, one life: no clear too many, no run lost."""
+    await lives.end_of(life)

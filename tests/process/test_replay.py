@@ -8,8 +8,13 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from tests.process.conftest import Life, Lives
 from tests.process.house import RULES, House, house
 from tests.process.programs import until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 
 async def mamd(here: House, *words: str) -> tuple[int, str]:
@@ -24,13 +29,13 @@ async def mamd(here: House, *words: str) -> tuple[int, str]:
     return process.returncode or 0, said.decode()
 
 
-async def test_all_turns_are_taken_again_also_those_under_rules_since_replaced(tmp_path: Path) -> None:
+async def taken_again(folder: Path) -> None:
     """
     Two phones are cleared, one before the rules change and one after. A replay comes to the same
     turns, from the daemon and from a file; a row that says otherwise in the file, and one that
     was changed in the database, are both found and named.
     """
-    async with house(tmp_path, {"ward-1": "locked", "ward-2": "locked"}) as here:
+    async with house(folder, {"ward-1": "locked", "ward-2": "locked"}) as here:
         await here.open()
         at = ("--socket", str(here.daemon.socket))
         await here.bring("ward-1")
@@ -81,3 +86,11 @@ async def _a_row_that_was_changed(here: House, at: tuple[str, ...]) -> None:
     status, said = await mamd(here, "journal", "--verify", *at)
     assert status == 1
     assert str(number) in said
+
+
+@pytest.mark.parametrize("life", [taken_again])
+async def test_all_turns_are_taken_again_also_those_under_rules_since_replaced(
+    lives: Lives, life: Life
+) -> None:
+    """The journal of a real daemon decides itself anew, and nobody can change it unseen."""
+    await lives.end_of(life)

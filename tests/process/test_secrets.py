@@ -13,11 +13,14 @@ import pytest
 
 from mamd.sim.mdm_webhook import signature
 from tests.canary import HMAC_KEY, MARKER, unlock_token
+from tests.process.conftest import Life, Lives
 from tests.process.house import House, house
 from tests.process.programs import until
 from tests.process.test_replay import mamd
 from tests.scanner import scan
 from tests.test_scanner import webhook_body
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 PHONES: Final = {
     "ward-1": "locked",
@@ -38,15 +41,14 @@ COMMANDS: Final = (
 )  # fmt: skip
 
 
-@pytest.mark.timeout(180)
-async def test_nothing_that_a_run_leaves_holds_a_secret(tmp_path: Path) -> None:
+async def whole_run(folder: Path) -> None:
     """
     Phones are cleared through faults that answer with all kinds of things, strangers knock at the
     webhook, people cannot be reached, files are wrong, the daemon is killed and started again. Then
     every byte of its log, its state, its answers and its commands' output is searched.
     """
     people = "[{webhook: {file: secrets/teams}}]"
-    async with house(tmp_path, PHONES, wait="6s", storm="none", people=people) as here:
+    async with house(folder, PHONES, wait="6s", storm="none", people=people) as here:
         await here.open()
         await _live(here)
         here.daemon.kill()
@@ -56,8 +58,8 @@ async def test_nothing_that_a_run_leaves_holds_a_secret(tmp_path: Path) -> None:
         await _keep_what_it_says(here)
         assert MARKER not in Path(f"/proc/{here.daemon.pid}/cmdline").read_bytes()
         assert here.rows("select count(*) from vault") > [(0,)], "tokens were stored"
-        assert here.daemon.end() == 0
-        _start_with_wrong_files(here)
+        assert await here.daemon.end() == 0
+        await _start_with_wrong_files(here)
 
         left = [here.state, here.folder / "said", here.folder / "run", here.daemon.said, here.sim.said]
         assert scan(*left, markers=(MARKER, _middle_of_supervision_key(here))) == []
@@ -120,18 +122,18 @@ def _keep(here: House, kind: str, content: bytes) -> None:
     (folder / f"{len(list(folder.iterdir()))}-{kind}").write_bytes(content)
 
 
-def _start_with_wrong_files(here: House) -> None:
+async def _start_with_wrong_files(here: House) -> None:
     """A daemon whose secrets are not what they should be ends, and says so in its log."""
     vault, view = here.folder / "secrets" / "vault", here.folder / "secrets" / "view"
     for path, text in ((vault, MARKER.decode()), (view, "")):
         kept = path.read_text()
         path.write_text(text)
         here.daemon.start()
-        assert here.daemon.wait() == 2
+        assert await here.daemon.wait() == 2
         path.write_text(kept)
     view.chmod(0o644)
     here.daemon.start()
-    assert here.daemon.wait() == 2
+    assert await here.daemon.wait() == 2
 
 
 def _middle_of_supervision_key(here: House) -> bytes:
@@ -139,3 +141,9 @@ def _middle_of_supervision_key(here: House) -> bytes:
     pem = (here.sim.folder / "organisation.key").read_text()
     body = "".join(line for line in pem.splitlines() if not line.startswith("-----"))
     return base64.b64decode(body)[600:624]
+
+
+@pytest.mark.parametrize("life", [whole_run])
+async def test_nothing_that_a_run_leaves_holds_a_secret(lives: Lives, life: Life) -> None:
+    """Log, database, state, answers, figures, output: no token and no key, in no disguise."""
+    await lives.end_of(life)
