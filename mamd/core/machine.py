@@ -38,6 +38,7 @@ from mamd.core.run import (
     call_if_stuck,
     close,
     fail,
+    is_answered,
     key,
     later,
     mdm,
@@ -64,6 +65,8 @@ REPUSH_S: Final = (5.0, 15.0, 30.0, 60.0)
 """How long to wait between pushes while the device was not told; the last one repeats."""
 REMIND_S: Final = (60.0, 150.0)
 """When to push once more after an acceptance: pushes coalesce and are harmless."""
+ANSWER_S: Final = 8.0
+"""How long a device that pairs already is given to say itself that its passcode is off."""
 DOUBT_S: Final = 30.0
 """How long to wait before asking again for what may have been processed."""
 
@@ -255,11 +258,25 @@ def _look_while_watching(case: Case, event: ev.Looked) -> RunTurn:
     if ended is not None:
         return ended
     if is_proven(case):
-        return worked(case)
-    run = replace(case.run, waited_s=case.run.waited_s + _counts(case))
+        return _proven(case)
+    run = replace(case.run, proven=None, waited_s=case.run.waited_s + _counts(case))
     if run.told is None or run.waited_s < run.doing.wait_s or not _shows_locked(case):
         return RunTurn(run)
     return _waited(replace(case, run=run))
+
+
+def _proven(case: Case) -> RunTurn:
+    """
+    It pairs, often a moment before its own answer comes over the air.
+
+    That answer says whether we cleared it or somebody unlocked it, and that nothing is queued
+    any more; so a told device is given a few seconds for it.
+    """
+    run = case.run
+    since = case.now.since(run.proven)
+    if run.told is None or is_answered(run) or (since is not None and since >= ANSWER_S):
+        return worked(case)
+    return RunTurn(replace(run, proven=run.proven or case.now))
 
 
 def _shows_locked(case: Case) -> bool:
@@ -400,7 +417,7 @@ def _world_changed(case: Case, event: ev.WorldChanged) -> RunTurn:
 
 def _detached(case: Case, event: ev.Detached) -> RunTurn:
     """It was taken away. What may still be queued is withdrawn, or an orphan from now on."""
-    return close(case, End.LEFT)
+    return close(case, End.LEFT if case.run.proven is None else End.PROVEN)
 
 
 def _broke(case: Case, event: ev.Broke) -> RunTurn:

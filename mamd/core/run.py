@@ -78,6 +78,7 @@ class Run:
         blocks: Why it waits.
         asked: When the act was asked for; `told` when the device was told of it.
         waited_s: Observed seconds of the present step's wait.
+        proven: When the proof was first seen, while the device's own answer is still awaited.
         wake_at: `up` at which `TimeCame` is due.
         stuck: Since when there has been no progress towards the device being told.
         outcome: The step's own word if it ended well, else why it ended.
@@ -105,6 +106,7 @@ class Run:
     told: Now | None = None
     answer: str = ""
     waited_s: float = 0.0
+    proven: Now | None = None
     pushes: int = 0
     wake_at: float | None = None
     stuck: Now | None = None
@@ -201,9 +203,13 @@ def with_proof(case: Case) -> Run:
     return replace(case.run, outcome=case.run.doing.outcome, proof=_proof(case))
 
 
+def is_answered(run: Run) -> bool:
+    """The device gave its own answer to what was asked of it."""
+    return run.answer in (AnswerStatus.ACKNOWLEDGED.value, AnswerStatus.ERROR.value)
+
+
 def _may_still_be_queued(run: Run) -> bool:
-    is_answered = run.answer in (AnswerStatus.ACKNOWLEDGED.value, AnswerStatus.ERROR.value)
-    return run.asked is not None and bool(run.act) and not is_answered
+    return run.asked is not None and bool(run.act) and not is_answered(run)
 
 
 def _proof(case: Case) -> Proof:

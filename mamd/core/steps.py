@@ -310,6 +310,7 @@ def _at_step(run: Run, step: int) -> Run:
         stuck=None,
         pushes=0,
         waited_s=0.0,
+        proven=None,
     )
 
 

@@ -141,9 +141,15 @@ def _paired(was: Watch, told: Told, now: Now, limits: StormLimits) -> Watch:
 
 
 def _released(was: Watch, told: Told, now: Now, limits: StormLimits) -> Watch:
-    """A person releases one device, or with none named all, from what a storm left behind."""
-    left = frozenset(one for one in was.was_in_storm if told.device and one != told.device)
-    return replace(was, was_in_storm=left)
+    """
+    A person releases one device from what a storm left behind; with none named, the storm itself.
+
+    Where nothing pairs any more, as on a shelf full of phones that really are locked, a storm
+    would otherwise never close.
+    """
+    if not told.device:
+        return replace(was, storm=None, onsets=(), was_in_storm=frozenset())
+    return replace(was, was_in_storm=was.was_in_storm - {told.device})
 
 
 def _time_came(was: Watch, told: Told, now: Now, limits: StormLimits) -> Watch:

@@ -15,7 +15,7 @@ from mamd.core.governor import Asking, Block, MdmCan, View, may_clear, not_ours
 from mamd.core.machine import advance
 from mamd.core.rules import Mode, RuleSet
 from mamd.core.run import Case, End, Proof
-from mamd.core.storm import Note, StormLimits, Told, Watch, watch
+from mamd.core.storm import Note, Storm, StormLimits, Told, Watch, watch
 from mamd.core.time import Now
 from mamd.core.turn import Situation, plan
 from mamd.core.workflow import OnFailure
@@ -61,6 +61,35 @@ def test_a_device_that_pairs_is_done():
     """The first proof ends the run: it pairs and is not locked."""
     story = asked_for_a_clear().accepted().answers(ev.AnswerStatus.ACKNOWLEDGED)
     story.shows(PAIRED).after(seconds=20).ends(End.PROVEN, "unlocked")
+
+
+def test_a_device_that_pairs_before_its_answer_comes_was_cleared_by_us():
+    """The answer over the air may be a moment later than the pairing; it still says who cleared it."""
+    story = asked_for_a_clear().accepted().shows(PAIRED).after(seconds=12)
+    assert story.run.proven is not None
+    story.answers(ev.AnswerStatus.ACKNOWLEDGED).after(seconds=1).ends(End.PROVEN, "unlocked")
+    assert story.last.proof is Proof.ACKNOWLEDGED
+
+
+def test_a_device_that_somebody_unlocked_is_not_reported_as_cleared():
+    """Where no answer comes within seconds somebody unlocked it, and the queued clear is withdrawn."""
+    story = asked_for_a_clear().accepted().shows(PAIRED).after(seconds=40)
+    story.ends(End.PROVEN, "unlocked").then(do.Cancel)
+    assert story.last.proof is Proof.UNLOCKED_BY_SOMEONE
+
+
+def test_a_device_that_is_taken_while_its_answer_is_awaited_was_unlocked():
+    """Whoever takes it then takes a device that works."""
+    story = asked_for_a_clear().accepted().shows(PAIRED).after(seconds=12).detach()
+    story.ends(End.PROVEN, "unlocked")
+
+
+def test_a_person_can_end_a_storm():
+    """On a shelf of phones that really are locked nothing ever pairs: a person says that it is no fault."""
+    now, limits = Now("b", 1.0, datetime(2026, 1, 1, tzinfo=UTC)), StormLimits()
+    stormy = Watch(storm=Storm(now, now, frozenset({"d-0001"})), was_in_storm=frozenset({"d-0001"}))
+    assert watch(stormy, Told(Note.RELEASED), now, limits).storm is None
+    assert watch(stormy, Told(Note.RELEASED, device="d-0001"), now, limits).storm is not None
 
 
 def test_never_unlocked_is_locked_too():
