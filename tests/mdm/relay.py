@@ -10,6 +10,7 @@ product's webhook listener it is what makes one event be lost at the very moment
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from mamd.sim.mdm_faults import Faults
@@ -25,6 +26,7 @@ class Relay:
         self.target = target
         self.faults = Faults()
         self.deaf, self.missed, self.requests = False, 0, 0
+        self.calls: list[tuple[float, str]] = []  # when, on CLOCK_MONOTONIC, and what, as faults name it
         self._lost = asyncio.Condition()
         self._client, self._http = Client(), HttpServer(self._answer)
 
@@ -55,6 +57,7 @@ class Relay:
                 self._lost.notify_all()
             raise Cut
         call = request.path.removeprefix("/v1/").split("/")[0].strip("/")
+        self.calls.append((time.monotonic(), call))
         return await self.faults.around(call, request, lambda: self._forward(request))
 
     async def _forward(self, request: Request) -> Response:

@@ -23,6 +23,7 @@ import yaml
 
 from mamd.sim.record import Seen
 from tests.canary import API_KEY, HMAC_KEY, MARKER
+from tests.mdm.relay import Relay
 from tests.process.programs import Daemon, Sim, environment, until
 
 VAULT_KEY: Final = (MARKER + b"eight be").hex()
@@ -57,43 +58,19 @@ on_failure: {call: on_duty}
 """
 
 
-class House:
-    """The two programs and the folder that they share."""
+class Ward:
+    """A daemon, the folder of its site, and what it says of its phones."""
 
-    def __init__(
-        self, folder: Path, phones: Mapping[str, str], daemon: Daemon, sim: Sim, webhook: str
-    ) -> None:
-        self.folder, self.phones, self.daemon, self.sim = folder, dict(phones), daemon, sim
-        self.webhook = webhook
+    def __init__(self, folder: Path, daemon: Daemon) -> None:
+        self.folder, self.daemon = folder, daemon
 
     @property
     def state(self) -> Path:
         """The daemon's own folder."""
         return self.folder / "state"
 
-    async def open(self, *, enrol: bool = True) -> None:
-        """Start both; have every phone enrolled and its token stored."""
-        self.sim.start()
-        await self.sim.is_up()
-        self.daemon.start()
-        await self.daemon.answers()
-        if enrol:
-            await self.sim.order(do="enrol")
-            await until(self._all_enrolled, within_s=30, what="the daemon heard of every enrolment")
-
-    async def _all_enrolled(self) -> bool:
-        told = self.sim.seen("mdm.webhook", topic="mdm.TokenUpdate", outcome="delivered")
-        phones = await self.sim.phones()
-        return {one.device for one in told} >= {one["udid"] for one in phones.values() if one["mdm_enrolled"]}
-
-    async def bring(self, *names: str, settle: bool = True) -> None:
-        """Attach phones, each by hand: the next one when the daemon has understood this one."""
-        for name in names:
-            await self.sim.act({"act": "attach", "phone": name})
-            if settle:
-                await until(partial(self._stands, name), within_s=20, what=f"{name} is understood")
-
-    async def _stands(self, name: str) -> bool:
+    async def stands(self, name: str) -> bool:
+        """The daemon has understood how this phone stands."""
         link = (await self.device(name))["link"]
         return link is not None and link["state"] != "settling"
 
@@ -126,10 +103,6 @@ class House:
 
         await until(is_sound, within_s=within_s, what="/readyz names no fault")
 
-    async def udid(self, name: str) -> str:
-        """As the simulator's record has it."""
-        return str((await self.sim.phones())[name]["udid"])
-
     async def would_be_erased(self, name: str) -> float | None:
         """The second since boot at which an erase was found due, by the journal; None: it was not."""
         device = (await self.device(name))["device"]
@@ -141,15 +114,49 @@ class House:
                 return float(turn["now"]["up"])
         return None
 
-    async def asked(self, name: str) -> list[Seen]:
-        """The clears that the MDM was asked for, for one phone."""
-        return self.sim.seen("mdm.enqueue", device=await self.udid(name), request_type="ClearPasscode")
-
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the database holds, read beside the daemon."""
         address = f"file:{self.state / 'mamd.db'}?mode=ro"
         with closing(sqlite3.connect(address, uri=True, timeout=5)) as database:
             return database.execute(query, values).fetchall()
+
+
+class House(Ward):
+    """The daemon with a simulator in a process of its own."""
+
+    def __init__(self, folder: Path, daemon: Daemon, sim: Sim, webhook: str) -> None:
+        super().__init__(folder, daemon)
+        self.sim, self.webhook = sim, webhook
+
+    async def open(self, *, enrol: bool = True) -> None:
+        """Start both; have every phone enrolled and its token stored."""
+        self.sim.start()
+        await self.sim.is_up()
+        self.daemon.start()
+        await self.daemon.answers()
+        if enrol:
+            await self.sim.order(do="enrol")
+            await until(self._all_enrolled, within_s=30, what="the daemon heard of every enrolment")
+
+    async def _all_enrolled(self) -> bool:
+        told = self.sim.seen("mdm.webhook", topic="mdm.TokenUpdate", outcome="delivered")
+        phones = await self.sim.phones()
+        return {one.device for one in told} >= {one["udid"] for one in phones.values() if one["mdm_enrolled"]}
+
+    async def bring(self, *names: str, settle: bool = True) -> None:
+        """Attach phones, each by hand: the next one when the daemon has understood this one."""
+        for name in names:
+            await self.sim.act({"act": "attach", "phone": name})
+            if settle:
+                await until(partial(self.stands, name), within_s=20, what=f"{name} is understood")
+
+    async def udid(self, name: str) -> str:
+        """As the simulator's record has it."""
+        return str((await self.sim.phones())[name]["udid"])
+
+    async def asked(self, name: str) -> list[Seen]:
+        """The clears that the MDM was asked for, for one phone."""
+        return self.sim.seen("mdm.enqueue", device=await self.udid(name), request_type="ClearPasscode")
 
 
 @asynccontextmanager
@@ -159,14 +166,15 @@ async def house(
     *,
     wait: str = "8s",
     storm: str = "{share: 30%, at_least: 3, within: 10 min}",
-    state: Path | None = None,
     people: str = "[]",
+    proxy: Relay | None = None,
     sim_words: tuple[str, ...] = (),
     **daemon_environment: str,
 ) -> AsyncIterator[House]:
     """Everything written, nothing started; whatever was started is ended with the block."""
     mdm, webhooks = free_port(), free_port()
-    _write_site(folder, phones, wait)
+    write_site(folder, wait)
+    _write_cast(folder, phones)
     sim = Sim(
         folder / "sim",
         [
@@ -176,17 +184,14 @@ async def house(
         ],
         environment(MAMD_SIM_API_KEY=API_KEY, MAMD_SIM_HMAC_KEY=HMAC_KEY),
     )
-    config = folder / "mamd.yaml"
-    text = _config(folder, f"http://127.0.0.1:{mdm}", webhooks, storm, state)
-    config.write_text(f"{text}people: {{on_duty: {people}}}\n")
-    daemon = Daemon(
-        config,
-        socket=folder / "run" / "mamd.sock",
-        said=folder / "daemon.log",
-        environment=environment(**daemon_environment),
-    )
+    if proxy is not None:
+        proxy.target = f"http://127.0.0.1:{mdm}"
+    url = proxy.url if proxy is not None else f"http://127.0.0.1:{mdm}"
+    daemon = daemon_of(folder, url, webhooks, SUPERVISED, storm, **daemon_environment)
+    with daemon.config.open("a") as config:
+        config.write(f"people: {{on_duty: {people}}}\n")
     try:
-        yield House(folder, phones, daemon, sim, f"http://127.0.0.1:{webhooks}/v1/webhooks/hospital")
+        yield House(folder, daemon, sim, f"http://127.0.0.1:{webhooks}/v1/webhooks/hospital")
     finally:
         daemon.kill()
         sim.kill()
@@ -210,12 +215,16 @@ def write_secrets(folder: Path) -> None:
         path.write_text(secret + "\n")
 
 
-def _write_site(folder: Path, phones: Mapping[str, str], wait: str) -> None:
+def write_site(folder: Path, wait: str) -> None:
+    """Rules, workflows and secrets."""
     for name in ("rules", "workflows", "sim", "run"):
         (folder / name).mkdir()
     write_secrets(folder / "secrets")
     (folder / "rules" / "not-pairing.yaml").write_text(RULES)
     (folder / "workflows" / "ladder.yaml").write_text(LADDER.replace("WAIT", wait))
+
+
+def _write_cast(folder: Path, phones: Mapping[str, str]) -> None:
     cast = [
         {"name": name, "character": character, "number": number, "at": "never"}
         for number, (name, character) in enumerate(phones.items(), 1)
@@ -223,7 +232,21 @@ def _write_site(folder: Path, phones: Mapping[str, str], wait: str) -> None:
     (folder / "phones.yaml").write_text(yaml.safe_dump({"about": "for tests", "phones": cast}))
 
 
-def _config(folder: Path, mdm: str, webhooks: int, storm: str, state: Path | None) -> str:
+SUPERVISED: Final = (
+    "  supervision_identity: {certificate: sim/organisation.crt, key: {file: sim/organisation.key}}"
+)
+
+
+def daemon_of(folder: Path, mdm: str, webhooks: int, supervision: str, storm: str, **more: str) -> Daemon:
+    """A daemon that is not started, and its mamd.yaml."""
+    config, run = folder / "mamd.yaml", folder / "run"
+    config.write_text(_config(folder, mdm, webhooks, supervision, storm))
+    return Daemon(
+        config, socket=run / "mamd.sock", said=folder / "daemon.log", environment=environment(**more)
+    )
+
+
+def _config(folder: Path, mdm: str, webhooks: int, supervision: str, storm: str) -> str:
     return f"""
 mode: auto
 launchpad:
@@ -231,8 +254,8 @@ launchpad:
   timezone: UTC
   usbmuxd: {folder / "sim" / "usbmuxd"}
   sysfs: {folder / "sim" / "sys"}
-  supervision_identity: {{certificate: sim/organisation.crt, key: {{file: sim/organisation.key}}}}
-state: {state or folder / "state"}
+{supervision}
+state: {folder / "state"}
 rules: [rules]
 workflows: [workflows]
 devices: {folder / "sim" / "devices.csv"}

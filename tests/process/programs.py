@@ -101,7 +101,7 @@ class Daemon(Program):
 
     def __init__(self, config: Path, *, socket: Path, said: Path, environment: Mapping[str, str]) -> None:
         super().__init__([*RUN, str(config)], said=said, environment=environment)
-        self.socket = socket
+        self.config, self.socket = config, socket
 
     async def get(self, path: str) -> httpx.Response:
         """Ask it something. Raises httpx.TransportError while nobody answers."""

@@ -1,17 +1,17 @@
 """Faults of usbmuxd, the MDM and the disk, met by the real daemon: named, told once, over when over."""
 
 import asyncio
-import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from mamd.sim.mdm_faults import Fault, FaultKind
+from tests.mdm.relay import Relay
 from tests.process.conftest import Life, Lives
 from tests.process.disk import Disk, small_disk
 from tests.process.house import House, house
@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300
 
 NAMED_S: Final = 30.0
 OVER_S: Final = 30.0
+RETRY_AFTER_S: Final = 12
 FULL_S: Final = 6.5
 """Longer than a rule's 5 s: what a fault has not stopped by then was not stopped."""
 
@@ -30,16 +31,16 @@ Act = Callable[[], Awaitable[None]]
 PHONES: Final = {"ward-1": "healthy", "ward-2": "locked"}
 
 
-def on_a_ward(fault: Callable[[House], Awaitable[None]]) -> Life:
+def on_a_ward(fault: Callable[[House], Awaitable[None]], **how: Any) -> Life:
     """A life of one house with a phone that pairs, through one fault."""
 
-    @functools.wraps(fault)
     async def life(folder: Path) -> None:
-        async with house(folder, PHONES) as here:
+        async with house(folder, PHONES, **how) as here:
             await here.open()
             await here.bring("ward-1")
             await fault(here)
 
+    life.__name__ = getattr(fault, "__name__", "life")
     return life
 
 
@@ -177,15 +178,27 @@ async def mdm_down(here: House) -> None:
         pass
 
 
-@on_a_ward
-async def mdm_says_429(here: House) -> None:
+async def proxy_says_429(folder: Path) -> None:
     """Whoever asks us to come back later is not asked for a clear before that."""
-    busy = partial(order, here, do="fail", how="TOO_MANY", retry_after="12")
-    async with trouble(here, "mdm_busy", busy, partial(order, here, do="fail"), locked="ward-2"):
-        refused = await until(partial(enqueues, here), within_s=15, what="it is asked for a clear")
-    later = await enqueues(here)
-    gaps = [b - a for a, b in pairwise(later) if a >= refused[-1]]
-    assert min(gaps) >= 12.0, gaps
+    async with Relay("") as proxy:
+        await on_a_ward(partial(_proxy_says_429, proxy=proxy), proxy=proxy)(folder)
+    asked = [at for at, call in proxy.calls if call == "enqueue"]
+    assert len(asked) == 2, asked
+    assert asked[1] - asked[0] >= RETRY_AFTER_S
+
+
+async def _proxy_says_429(here: House, proxy: Relay) -> None:
+    async def begin() -> None:
+        proxy.faults.set(Fault(FaultKind.TOO_MANY, retry_after=str(RETRY_AFTER_S)))
+
+    async def end() -> None:
+        proxy.faults.set(None)
+
+    async def is_asked() -> bool:
+        return any(call == "enqueue" for _, call in proxy.calls)
+
+    async with trouble(here, "mdm_busy", begin, end, locked="ward-2"):
+        await until(is_asked, within_s=15, what="it is asked for a clear")
 
 
 @on_a_ward
@@ -241,7 +254,7 @@ async def disk_full(folder: Path) -> None:
 @pytest.mark.parametrize(
     "life",
     [
-        mdm_hangs_after_processing, mdm_says_429, mdm_down, usbmuxd_hung, usbmuxd_absent,
+        mdm_hangs_after_processing, proxy_says_429, mdm_down, usbmuxd_hung, usbmuxd_absent,
         usbmuxd_restarted, usbmuxd_sends_garbage, disk_full,
     ],
 )  # fmt: skip
