@@ -10,29 +10,37 @@ from mamd.core import events as ev
 from mamd.core.commands import Reason
 from mamd.core.conditions import Condition, Op
 from mamd.core.errors import No, Unreachable
-from mamd.core.facts import Cause, Fact, LinkState, ecid_of
+from mamd.core.facts import Answer, Cause, Fact, LinkState, Look, Status, ecid_of
 from mamd.core.governor import Asking, Block, MdmCan, View, may_clear, not_ours
 from mamd.core.machine import advance
 from mamd.core.rules import Mode, RuleSet
-from mamd.core.run import Case, End, Proof
+from mamd.core.run import Case, End, Proof, Run
+from mamd.core.steps import consider
 from mamd.core.storm import Note, Storm, StormLimits, Told, Watch, watch
 from mamd.core.time import Now
-from mamd.core.turn import Situation, plan
+from mamd.core.turn import Situation, plan, take
 from mamd.core.workflow import OnFailure
 from tests.core.cast import (
     CALL,
     CLEAR_ONLY,
     LADDER,
     LOCKED,
+    LOCKED_ON_THE_DOCK,
     NEVER_UNLOCKED,
     NOT_PAIRING,
+    OVER_THE_AIR,
     PAIRED,
+    PUSH,
+    RESTORING,
     SILENT,
+    SILENT_CALLS,
     STALE,
     SURE_LADDER,
     TRUST_DENIED,
     TRUST_PENDING,
+    WORKFLOWS,
     WRONG_IDENTITY,
+    port,
     rules,
     with_mode,
 )
@@ -362,3 +370,121 @@ def test_a_workflow_says_how_harsh_it_is():
     assert CLEAR_ONLY.is_harsh
     assert not CLEAR_ONLY.can_erase
     assert not_ours(View(), None) == (Block.NOT_IN_REGISTRY,)
+
+
+# ------------------------------------------------------------------------- less common paths
+
+
+def test_a_device_in_restore_mode_is_nobodys_to_touch():
+    """Somebody restores it: it neither pairs nor is it locked."""
+    story = Story().attach(LOCKED).shows(RESTORING).after(seconds=30)
+    story.is_(LinkState.RESTORING)
+
+
+def test_a_paired_device_that_stumbles_once_is_looked_at_again_soon():
+    """One look that fails takes nobody's pairing away; the next one comes a second later."""
+    story = Story().attach(PAIRED).after(seconds=30).looked(LOCKED)
+    story.is_(LinkState.PAIRED)
+    later = story.model.plan(story.where).at - story.model.now.up
+    assert later <= 1.0
+
+
+def test_a_limit_a_day_is_a_hold_and_a_call():
+    """One run a day more than the rule allows stops that rule until a person looks."""
+    limited = RuleSet((replace(NOT_PAIRING, per_day=1),), WORKFLOWS, "limited")
+    story = asked_for_a_clear(ruleset=limited).accepted().answers(ev.AnswerStatus.ACKNOWLEDGED)
+    story.shows(PAIRED).after(seconds=20).detach().shows(LOCKED)
+    story.attach(LOCKED)
+    view = replace(story.model.view(story.record, story.link), runs_today=(("not-pairing", 1),))
+    lasted = replace(story.link, counts=replace(story.link.counts, unpaired_s=6.0, locked_s=6.0))
+    locked = replace(lasted, cause=Cause.LOCKED)
+    turn = take(Situation(locked), ev.WorldChanged("x"), story.model.now, view, limited)
+    assert [type(one) for one in turn.commands if isinstance(one, do.Hold)] == [do.Hold]
+    held = replace(view, holds=("rule:not-pairing",))
+    again = take(Situation(locked), ev.WorldChanged("x"), story.model.now, held, limited)
+    assert not [one for one in again.commands if isinstance(one, do.Hold)]
+
+
+def test_silence_may_call_by_rule_before_it_says_who_it_is():
+    """A rule that only calls a person may speak of a device that cannot say who it is."""
+    story = Story(rules(SILENT_CALLS)).attach(SILENT).after(minutes=3)
+    assert story.last.end is End.DONE
+
+
+def test_pushing_is_only_shown_where_the_site_only_observes():
+    """With mode observe even a push is only said, not done."""
+    story = Story(rules(replace(NOT_PAIRING, run=PUSH.name, mode=Mode.OBSERVE)))
+    story.attach(LOCKED).after(seconds=6).ends(End.OBSERVED)
+
+
+def test_a_push_of_a_device_that_is_not_ours_is_not_sent():
+    """What the registry takes back is taken back for pushes too."""
+    story = Story(rules(replace(NOT_PAIRING, run=PUSH.name))).attach(PAIRED)
+    case = Case(
+        replace(_run_of(PUSH, story), attachment=story.where),
+        None,
+        story.model.view(story.record, None),
+        story.model.now,
+        {},
+    )
+    assert not [one for one in consider(case).commands if isinstance(one, do.Push)]
+
+
+def test_a_step_of_a_list_that_is_not_needed_lets_the_list_go_on():
+    """A list asks for nothing that is so already, and does the rest."""
+    listed = replace(CLEAR_ONLY, name="listed", steps=(*CLEAR_ONLY.steps, CALL), is_ladder=False)
+    ruleset = RuleSet((replace(LOCKED_ON_THE_DOCK, run="listed", conditions=DOCKED),), (listed,), "listed")
+    Story(ruleset).attach(PAIRED).after(seconds=12).then(Reason.ASKED_FOR)
+
+
+def test_a_list_goes_on_when_its_clear_worked():
+    """A step that is proven lets a list go on."""
+    listed = replace(CLEAR_ONLY, name="listed", steps=(*CLEAR_ONLY.steps, CALL), is_ladder=False)
+    ruleset = RuleSet((replace(NOT_PAIRING, run="listed"),), (listed,), "listed")
+    story = asked_for_a_clear(ruleset=ruleset).accepted().answers(ev.AnswerStatus.ACKNOWLEDGED)
+    story.shows(PAIRED).after(seconds=20).ends(End.DONE)
+
+
+def test_asking_the_mdm_is_a_step_too():
+    """A step that reads the MDM's word asks, and the list goes on."""
+    story = asked_for_a_clear(ruleset=rules(replace(NOT_PAIRING, run=OVER_THE_AIR.name))).accepted()
+    story.answers(ev.AnswerStatus.ACKNOWLEDGED).shows(PAIRED).after(seconds=20).ends(End.DONE)
+
+
+def test_a_storm_waits_its_quiet_time_after_the_last_onset():
+    """A storm closes ten minutes after its last onset, once something paired; another boot starts anew."""
+    limits, wall = StormLimits(), datetime(2026, 1, 1, tzinfo=UTC)
+    began = Now("b", 100.0, wall)
+    stormy = Watch(storm=Storm(began, began, frozenset({"d-0001"}), has_paired_since=True))
+    ticks = Told(Note.TIME_CAME)
+    assert watch(stormy, ticks, Now("b", 600.0, wall), limits).storm is not None
+    assert watch(stormy, ticks, Now("b", 701.0, wall), limits).storm is None
+    moved = watch(stormy, ticks, Now("c", 5.0, wall), limits).storm
+    assert moved is not None
+    assert moved.last.boot == "c"
+
+
+def test_what_happens_on_another_cable_says_nothing_about_a_run():
+    """An impostor on another port neither proves nor ends what goes on with the real one."""
+    story = asked_for_a_clear().accepted()
+    other = replace(story.link, attachment=port(5, 9))
+    view = story.model.view(story.record, other)
+    looked = ev.Looked(other.attachment, Look(Answer.SESSION, locked=False, spoke=True))
+    turn = take(Situation(other, story.run), looked, story.model.now, view, story.model.rules)
+    assert turn.became.run is not None
+    assert turn.became.run.is_open
+    contact = ev.ContactMade("hospital", story.device)
+    assert take(Situation(other, story.run), contact, story.model.now, view, story.model.rules).became.run
+
+
+def test_a_workflow_that_only_calls_is_not_stopped_by_a_registry_change():
+    """What is harmless may end by itself."""
+    story = Story(rules(SILENT_CALLS)).attach(SILENT).after(seconds=30)
+    story.registry(status=Status.RETIRED, retired_reason="stolen").after(minutes=2).no_run()
+
+
+def _run_of(workflow, story):
+    return Run("r-0001", story.device, workflow, "x", story.model.now)
+
+
+DOCKED = (Condition("custody", Op.IS, ("checked_in",)),)
