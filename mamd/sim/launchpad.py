@@ -19,8 +19,9 @@ from typing import Any, Protocol
 from mamd.sim import keys
 from mamd.sim.acts import ACTS, Act, NoSuchPhone, PortTaken
 from mamd.sim.attachment import Attachment
-from mamd.sim.phone import Phone
+from mamd.sim.phone import Mode, Phone
 from mamd.sim.record import Record
+from mamd.sim.restored import Restored
 from mamd.sim.sysfs import Sysfs
 from mamd.sim.usbmuxd import BACKLOG, Usbmuxd
 
@@ -84,6 +85,8 @@ class SimLaunchpad:
         self._on_bus: dict[str, Attachment] = {}
         self._unpowered: dict[str, dict[str, Phone]] = {}
         self._booting: dict[str, asyncio.TimerHandle] = {}
+        self._restoring: dict[str, Restored] = {}
+        self.apple: str | None = None  # the origin of what stands for Apple's servers, if there is one
 
     @property
     def socket(self) -> Path:
@@ -100,6 +103,11 @@ class SimLaunchpad:
         """The phones at the end of a cable, by port."""
         return dict(self._cables)
 
+    @property
+    def on_bus(self) -> dict[str, Attachment]:
+        """The phones that are enumerated now, by port: a phone that is starting is on no bus."""
+        return dict(self._on_bus)
+
     async def start(self) -> None:
         """Start usbmuxd, then the further parts."""
         await self.usbmuxd.start()
@@ -110,6 +118,8 @@ class SimLaunchpad:
         """Stop everything; the folder stays, to be read."""
         for timer in self._booting.values():
             timer.cancel()
+        for restored in self._restoring.values():
+            restored.stop()
         for story in list(self._stories):
             story.cancel()
         for part in reversed(self.parts):
@@ -250,13 +260,19 @@ class SimLaunchpad:
 
     def _enumerate(self, port: str, devnum: int) -> None:
         attachment = Attachment(self._cables[port], port, devnum)
+        if attachment.phone.boot.hung:
+            return
         self._on_bus[port] = attachment
         self.bus.add(attachment)
+        if attachment.phone.mode is Mode.RESTORING:
+            self._restoring[port] = Restored(attachment, self.record, self.apple)
         self._show(attachment)
 
     def _vanish(self, port: str) -> None:
         if (timer := self._booting.pop(port, None)) is not None:
             timer.cancel()
+        if (restored := self._restoring.pop(port, None)) is not None:
+            restored.stop()
         if (attachment := self._on_bus.pop(port, None)) is not None:
             self.bus.remove(port)
             self.usbmuxd.vanished(attachment)
@@ -273,17 +289,22 @@ class SimLaunchpad:
         if what in ("hidden", "shown") and (attachment := self._on_bus.get(port)):
             self.usbmuxd.vanished(attachment)
             self._show(attachment)
+        if what == "hung":
+            self._vanish(port)
         if what == "rebooted" or what.startswith("entered_"):
+            self.record.note("restore.mode", device=phone.udid, mode=phone.mode.value, how=what, port=port)
             self._start_anew(port)
 
     def _start_anew(self, port: str) -> None:
         """Off the bus, and back on it with another address when the phone has started."""
         self._vanish(port)
-        if not self.boot_s:
+        boot = self._cables[port].boot
+        away_s, boot.away_s = self.boot_s + boot.away_s, 0.0
+        if not away_s:
             self._enumerate(port, self.bus.address(port))
             return
         loop = asyncio.get_running_loop()
-        self._booting[port] = loop.call_later(self.boot_s, self._started, port)
+        self._booting[port] = loop.call_later(away_s, self._started, port)
 
     def _started(self, port: str) -> None:
         del self._booting[port]

@@ -15,7 +15,7 @@ from typing import Any
 
 from mamd.sim import trust
 from mamd.sim.keys import Sessions
-from mamd.sim.phone import Fault, HostTrust, Locked, Mode, Phone
+from mamd.sim.phone import Fault, HostTrust, Locked, Phone
 from mamd.sim.record import Record
 from mamd.sim.tls import TlsServer
 from mamd.sim.values import get_value
@@ -29,7 +29,7 @@ Reply = dict[str, Any]
 
 
 class LockdownConnection:
-    """One host's conversation with a phone's lockdownd (or, while it is being restored, with restored)."""
+    """One host's conversation with a phone's lockdownd."""
 
     def __init__(
         self,
@@ -53,6 +53,9 @@ class LockdownConnection:
         self._buffer += data
         while (frame := self._frame()) is not None:
             self._serve(frame)
+
+    def lost(self) -> None:
+        """The host is gone; nothing of the conversation is kept."""
 
     def _decrypted(self, tls: TlsServer, data: bytes) -> bytes:
         if Fault.HANG_TLS in self._phone.faults and not tls.established:
@@ -104,8 +107,6 @@ class LockdownConnection:
         self._afterwards(name, reply)
 
     def _answer(self, name: str, request: Request) -> Reply:
-        if self._phone.mode is Mode.RESTORING:
-            return _restored(self._phone, name, request)
         answer = _ANSWERS.get(name)
         return trust.error("InvalidRequest") if answer is None else answer(self, request)
 
@@ -214,16 +215,6 @@ def _of_interest(name: str, request: Request, session: str | None) -> dict[str, 
         options = trust.pairing_options(request)
         fields["supervised"] = "SupervisorCertificate" in options or "ChallengeResponse" in options
     return fields
-
-
-def _restored(phone: Phone, name: str, request: Request) -> Reply:
-    """restored, which answers on the same port while the phone is being restored."""
-    if name == "QueryType":
-        return {"Type": "com.apple.mobile.restored", "RestoreProtocolVersion": 15}
-    if name == "QueryValue" and request.get("QueryKey") == "HardwareInfo":
-        model = phone.identity.model
-        return {"HardwareInfo": {"UniqueChipID": phone.ecid, "ChipID": model.chip, "BoardID": model.board}}
-    return trust.error("InvalidRequest")
 
 
 def _parsed(frame: bytes) -> Request | None:

@@ -17,6 +17,7 @@ from mamd.sim.lockdownd import LOCKDOWN_PORT, LockdownConnection
 from mamd.sim.pair_records import PairRecords
 from mamd.sim.phone import Fault
 from mamd.sim.record import Record
+from mamd.sim.tunnel import Tunnel
 
 
 class UsbmuxdFault(Enum):
@@ -64,7 +65,7 @@ class Client(asyncio.Protocol):
         self.daemon = daemon
         self.listening = False
         self.device_id: int | None = None
-        self._tunnel: LockdownConnection | None = None
+        self._tunnel: Tunnel | None = None
         self._connecting = False  # a Connect that is never answered
         self._buffer = bytearray()
 
@@ -75,6 +76,8 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.daemon.left(self)
+        if self._tunnel is not None:
+            self._tunnel.lost()
 
     def data_received(self, data: bytes) -> None:
         if self._tunnel is not None:
@@ -198,8 +201,14 @@ class Client(asyncio.Protocol):
         self.send(wire.result(number, tag))
         if number is wire.Result.OK and attachment is not None:
             self.device_id = device_id
-            phone, sessions = attachment.phone, self.daemon.sessions
-            self._tunnel = LockdownConnection(phone, sessions, self.daemon.record, self.send, self.close)
+            self._tunnel = self._open(attachment, socket.ntohs(port & 0xFFFF))
+
+    def _open(self, attachment: Attachment, port: int) -> Tunnel:
+        """The phone's end: whoever listens on that port, else lockdownd."""
+        if (accept := attachment.listens.get(port)) is not None:
+            return accept(self._transport)
+        phone, sessions = attachment.phone, self.daemon.sessions
+        return LockdownConnection(phone, sessions, self.daemon.record, self.send, self.close)
 
 
 def _connect_result(attachment: Attachment | None, port: int) -> wire.Result | None:
@@ -208,7 +217,8 @@ def _connect_result(attachment: Attachment | None, port: int) -> wire.Result | N
         return wire.Result.BAD_DEVICE
     if Fault.HANG_CONNECT in attachment.phone.faults:
         return None
-    refused = Fault.REFUSE_CONNECT in attachment.phone.faults or port != LOCKDOWN_PORT
+    listens = port == LOCKDOWN_PORT or port in attachment.listens
+    refused = Fault.REFUSE_CONNECT in attachment.phone.faults or not listens
     return wire.Result.REFUSED if refused else wire.Result.OK
 
 

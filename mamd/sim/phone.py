@@ -9,10 +9,11 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from mamd.sim.boot import Boot, Stage
 from mamd.sim.identity import Identity
 
 
@@ -109,6 +110,7 @@ class Phone:
     supervisor: bytes | None = field(default=None, repr=False)  # the organisation's certificate, DER
     challenge: bytes | None = field(default=None, repr=False)
     restrictions: Restrictions = field(default_factory=Restrictions)
+    boot: Boot = field(default_factory=Boot)
 
     pair_before_first_unlock: Locked = Locked.PASSWORD_PROTECTED
     session_before_first_unlock: Locked = Locked.PASSWORD_PROTECTED
@@ -194,7 +196,14 @@ class Phone:
         self.changed("forgot_hosts")
 
     def reboot(self) -> None:
-        """Start anew, in normal mode: locked and not yet unlocked if there is a passcode."""
+        """Start anew, in normal mode: locked and not yet unlocked if there is a passcode.
+
+        A phone that was told not to (EnterRecovery), or that has no system any more, starts to recovery mode.
+        """
+        if not self.boot.to_system:
+            self.enter_mode(Mode.RECOVERY)
+            return
+        self.boot.hung = False
         self.mode = Mode.NORMAL
         self.locked, self.first_unlocked = self.passcode_set, not self.passcode_set
         self.replugged()
@@ -206,13 +215,38 @@ class Phone:
 
     def enter_mode(self, mode: Mode) -> None:
         """Change the mode, as buttons, a restore or its end do."""
-        self.mode = mode
+        self.mode, self.boot.hung = mode, False
+        if not mode.speaks_usbmux:
+            self.boot.stage = Stage.IBOOT
+            self.boot.roll_nonces()
         self.replugged()
         self.changed(f"entered_{mode.value}")
 
     def enter_recovery(self) -> None:
         """Start to recovery mode, and to nothing else until told so."""
+        self.boot.auto_boot = False
         self.enter_mode(Mode.RECOVERY)
+
+    def start_ibec(self) -> None:
+        """Run the iBoot that a host has sent: still recovery mode, still the same nonces."""
+        self.mode, self.boot.stage = Mode.RECOVERY, Stage.IBEC
+        self.changed("entered_ibec")
+
+    def hang(self) -> None:
+        """Leave the bus, and come back only by its buttons, whatever happens to the cable."""
+        self.boot.hung = True
+        self.changed("hung")
+
+    def begin_erase(self) -> None:
+        """The point of no return of a restore: there is no system any more, and nothing of what was on it."""
+        self.boot.has_system = False
+        self.changed("erase_began")
+
+    def restored(self, version: str, build: str) -> None:
+        """The end of a restore: another system, nothing of the old life, waiting at Setup Assistant."""
+        self.identity = replace(self.identity, product_version=version, build=build)
+        self.boot.has_system = self.boot.auto_boot = True
+        self.erase()
 
     def erase(self) -> None:
         """Lose passcode, trust and enrollment, and wait at Setup Assistant."""

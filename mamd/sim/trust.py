@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from mamd.sim import cms
+from mamd.sim.boot import RestoreFault
 from mamd.sim.phone import HostTrust, Locked, Mode, Phone, Trust
 
 Reply = dict[str, Any]
@@ -175,6 +176,8 @@ def start_session(phone: Phone, host_id: object) -> Reply | HostTrust:
 
 def enter_recovery(phone: Phone, *, in_session: bool) -> Reply:
     """Whether the phone would start to recovery mode for this host; an empty reply means that it does now."""
+    if phone.boot.strikes(RestoreFault.ENTER_RECOVERY_REFUSED):
+        return error("SessionInactive")
     if phone.identity.version < NEEDS_A_SESSION_FOR_RECOVERY:
         return {}
     if in_session:

@@ -158,7 +158,7 @@ async def test_exits_with_its_last_phone_and_is_back_with_the_next(tmp_path: Pat
     """As Debian runs it, no usbmuxd can mean no phone in normal mode."""
     async with SimLaunchpad(tmp_path / "pad", exits_with_last=True) as pad:
         pad.attach(phone)
-        phone.enter_recovery()
+        phone.enter_mode(Mode.RECOVERY)
         assert not pad.socket.exists()
         phone.reboot()
         await pad.usbmuxd.settled()
