@@ -43,6 +43,11 @@ class Sysfs:
             shutil.rmtree(made, ignore_errors=True)
             made.mkdir(parents=True)
 
+    @property
+    def devnums(self) -> dict[str, int]:
+        """The addresses of all hubs and phones that are shown, by path."""
+        return dict(self._devnums)
+
     def address(self, port: str) -> int:
         """An address for what is plugged in there; the hubs on its way come first. Raises `BusFull`."""
         for hub in hubs_to(port):
