@@ -14,13 +14,14 @@ from mamd.core.facts import Answer, Cause, Fact, LinkState, Look, Status, ecid_o
 from mamd.core.governor import Asking, Block, MdmCan, View, may_clear, not_ours
 from mamd.core.machine import advance
 from mamd.core.rules import Mode, RuleSet
-from mamd.core.run import Case, End, Proof, Run
+from mamd.core.run import Case, End, Proof, Run, with_proof
 from mamd.core.steps import consider
 from mamd.core.storm import Note, Storm, StormLimits, Told, Watch, watch
 from mamd.core.time import Now
-from mamd.core.turn import Situation, plan, take
+from mamd.core.turn import Situation, facts_of, plan, take
 from mamd.core.workflow import OnFailure
 from tests.core.cast import (
+    ASK,
     CALL,
     CLEAR_ONLY,
     LADDER,
@@ -299,16 +300,6 @@ def test_a_clear_in_doubt_at_an_mdm_that_would_ask_twice_is_for_a_person():
     asked_for_a_clear(can=careless).in_doubt().after(seconds=40).ends(End.FAILED)
 
 
-def test_an_mdm_that_says_no_passcode_is_set_proves_it():
-    """A device that pairs after its MDM said that no passcode is set was cleared."""
-    story = asked_for_a_clear().accepted().after(seconds=3).mdm_says(passcode_set=False)
-    story.model.words[story.device] = replace(
-        story.model.words[story.device], at=story.model.now, passcode_set=False
-    )
-    story.shows(PAIRED).after(seconds=20)
-    assert story.last.proof in (Proof.PASSCODE_ABSENT, Proof.UNLOCKED_BY_SOMEONE)
-
-
 def test_a_run_that_has_ended_takes_no_more_turns():
     """Whatever comes late for a run that has ended changes nothing."""
     story = asked_for_a_clear().detach()
@@ -316,12 +307,88 @@ def test_a_run_that_has_ended_takes_no_more_turns():
     assert advance(case, ev.TimeCame()).run == story.last
 
 
-def test_a_no_to_something_else_is_no_news():
-    """A refusal of another run's act is no refusal of this one."""
+def _advanced(story: Story, event: ev.Event, **changes: object) -> Run:
+    view = story.model.view(story.record, story.link)
+    facts = facts_of(story.link, view, story.model.now)
+    run = replace(story.run, **changes)
+    return advance(Case(run, story.link, view, story.model.now, facts), event).run
+
+
+def test_an_answer_meant_for_another_act_changes_nothing():
+    """What comes of another run's act is no news for this one."""
     story = asked_for_a_clear()
-    story.model.came_of(ev.TurnedDown("r-9999/0/0", No.REJECTED, "no"))
-    story.model.came_of(ev.PutOff("r-9999/0/0", "busy"))
-    assert story.run.is_open
+    for event in (
+        ev.PutOff("r-9999/0/0", "busy"),
+        ev.LeftInDoubt("r-9999/0/0", "cut off"),
+        ev.TurnedDown("r-9999/0/0", No.REJECTED, "no"),
+    ):
+        assert _advanced(story, event) == story.run
+
+
+def test_a_push_is_not_hastened():
+    """A waking that comes before its time does nothing."""
+    story = asked_for_a_clear().accepted()
+    assert _advanced(story, ev.TimeCame()) == story.run
+
+
+def test_a_run_that_only_calls_is_not_ended_by_a_look():
+    """What is harmless waits for its needs, whatever the cable shows."""
+    patient = replace(ASK, steps=(replace(CALL, needs=(Condition("battery", Op.AT_LEAST, (90.0,)),)),))
+    ruleset = RuleSet((replace(SILENT_CALLS, run=patient.name),), (patient,), "patient")
+    story = Story(ruleset).attach(SILENT).after(minutes=3)
+    assert story.run.blocks == (Block.NEEDS,)
+
+
+def test_a_device_that_opened_before_it_was_asked_about_needs_nothing():
+    """Whoever unlocks it while an approval is waited for has done what was wanted."""
+    asking = rules(with_mode(NOT_PAIRING, Mode.APPROVE))
+    story = Story(asking).attach(LOCKED).after(seconds=6)
+    story.shows(PAIRED).after(seconds=20)
+    assert story.last.end is End.NOT_NEEDED
+
+
+def test_a_gate_that_finds_it_open_or_otherwise_stopped_ends_the_run():
+    """At the last moment before a clear, what the device shows decides."""
+    story = Story(rules(with_mode(NOT_PAIRING, Mode.APPROVE))).attach(LOCKED).after(seconds=6)
+    view = story.model.view(story.record, story.link)
+    now = story.model.now
+    trusting = replace(story.link, cause=Cause.TRUST_PENDING)
+    other = consider(Case(story.run, trusting, view, now, facts_of(trusting, view, now))).run
+    assert other.end is End.CAUSE_CHANGED
+    opened = replace(
+        story.link, state=LinkState.PAIRED, cause=None, seen=replace(story.link.seen, locked=False)
+    )
+    blind = replace(story.run, workflow=replace(LADDER, steps=(replace(LADDER.steps[0], until=()),)))
+    assert consider(Case(blind, opened, view, now, {})).run.end is End.NOT_NEEDED
+
+
+def test_an_mdm_that_cannot_clear_says_so():
+    """An adapter's own incapacity is certain."""
+    story = Story().attach(LOCKED).after(seconds=3)
+    view = replace(story.model.view(story.record, story.link), mdm_can=MdmCan(clear_passcode=False))
+    gate = may_clear(view, story.link, Asking(None, Mode.AUTO), story.model.now)
+    assert Block.MDM_CANNOT_CLEAR in gate.blocks
+
+
+def test_the_mdms_own_word_can_prove_a_clear():
+    """A device that pairs after its MDM said that no passcode is set was cleared, whoever heard of it."""
+    story = asked_for_a_clear().accepted()
+    later = replace(story.model.now, up=story.model.now.up + 30)
+    word = replace(story.model.words[story.device], at=later, passcode_set=False)
+    view = replace(story.model.view(story.record, story.link), mdm=word)
+    case = Case(story.run, story.link, view, later, {})
+    assert with_proof(case).proof is Proof.PASSCODE_ABSENT
+
+
+def test_an_erase_is_not_even_reported_of_a_device_that_is_open():
+    """Whoever unlocks it between two rungs ends the ladder."""
+    story = asked_for_a_clear().accepted()
+    opened = replace(
+        story.link, state=LinkState.PAIRED, cause=None, seen=replace(story.link.seen, locked=False)
+    )
+    run = replace(story.run, step=1, workflow=replace(LADDER, steps=(LADDER.steps[0], BARE_ERASE)))
+    view = story.model.view(story.record, opened)
+    assert consider(Case(run, opened, view, story.model.now, {})).run.end is End.NOT_NEEDED
 
 
 def test_an_unlocked_device_needs_no_erase():
@@ -375,6 +442,18 @@ def test_a_workflow_says_how_harsh_it_is():
 # ------------------------------------------------------------------------- less common paths
 
 
+def test_an_mdm_that_cannot_push_is_not_asked_to():
+    """Where pushes are not to be had, the device is told when it polls."""
+    story = asked_for_a_clear().accepted()
+    view = replace(story.model.view(story.record, story.link), mdm_can=MdmCan(can_push=False))
+    due = replace(story.run, wake_at=story.model.now.up)
+    turn = advance(Case(due, story.link, view, story.model.now, {}), ev.TimeCame())
+    assert turn.run.wake_at is None
+    assert not turn.commands
+    untold = replace(due, told=None)
+    assert advance(Case(untold, story.link, view, story.model.now, {}), ev.TimeCame()).run.wake_at
+
+
 def test_a_device_in_restore_mode_is_nobodys_to_touch():
     """Somebody restores it: it neither pairs nor is it locked."""
     story = Story().attach(LOCKED).shows(RESTORING).after(seconds=30)
@@ -418,16 +497,17 @@ def test_pushing_is_only_shown_where_the_site_only_observes():
 
 
 def test_a_push_of_a_device_that_is_not_ours_is_not_sent():
-    """What the registry takes back is taken back for pushes too."""
-    story = Story(rules(replace(NOT_PAIRING, run=PUSH.name))).attach(PAIRED)
-    case = Case(
-        replace(_run_of(PUSH, story), attachment=story.where),
-        None,
-        story.model.view(story.record, None),
-        story.model.now,
-        {},
-    )
-    assert not [one for one in consider(case).commands if isinstance(one, do.Push)]
+    """On no cable nobody can say that it is this device; nothing is pushed."""
+    story = Story().attach(PAIRED)
+    view = story.model.view(story.record, None)
+    turn = consider(Case(_run_of(PUSH, story), None, view, story.model.now, {}))
+    assert not [one for one in turn.commands if isinstance(one, do.Push)]
+    here = story.model.view(story.record, story.link)
+    for mode in (Mode.OBSERVE, Mode.OFF):
+        run = replace(_run_of(PUSH, story), mode=mode)
+        assert consider(Case(run, story.link, here, story.model.now, {})).run.end is End.OBSERVED
+    sent = consider(Case(_run_of(PUSH, story), story.link, here, story.model.now, {}))
+    assert [type(one) for one in sent.commands if isinstance(one, do.Push)] == [do.Push]
 
 
 def test_a_step_of_a_list_that_is_not_needed_lets_the_list_go_on():
@@ -487,4 +567,5 @@ def _run_of(workflow, story):
     return Run("r-0001", story.device, workflow, "x", story.model.now)
 
 
+BARE_ERASE = replace(LADDER.steps[1], needs=(), until=())
 DOCKED = (Condition("custody", Op.IS, ("checked_in",)),)
