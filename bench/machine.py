@@ -3,6 +3,7 @@
 import os
 import platform
 import sqlite3
+import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -32,9 +33,11 @@ def _field(path: Path, name: str) -> str:
     return ""
 
 
-def load() -> float:
-    """How many processes wanted to run in the last minute."""
-    return os.getloadavg()[0]
+def others(for_s: float = 10.0) -> str:
+    """How busy the machine is before anything is measured, of all its cores together."""
+    before = busy_s()
+    time.sleep(for_s)
+    return f"{(busy_s() - before) / for_s / (os.cpu_count() or 1):.0%}"
 
 
 def cpu_s(pid: int) -> float:

@@ -113,7 +113,8 @@ def measured(sizes: Sizes, only: frozenset[str]) -> Iterator[Row]:
 def main() -> None:
     """Measure, print, and write the document if everything was measured in full."""
     options = _options()
-    before, begun = machine.load(), datetime.now(UTC)
+    before = machine.others()
+    begun = datetime.now(UTC)
     rows: list[Row] = []
     for row in measured(Sizes(quick=options.quick), options.only):
         print(row.what, "…", row.value, file=sys.stderr, flush=True)
@@ -125,9 +126,10 @@ def main() -> None:
         DOCUMENT.write_text(text.format(machine=machine.described(), when=when, table=markdown(rows)))
 
 
-def _when(begun: datetime, before: float) -> str:
+def _when(begun: datetime, before: str) -> str:
     minutes = (datetime.now(UTC) - begun).total_seconds() / 60
-    return f"{begun:%Y-%m-%d %H:%M} UTC, {minutes:.0f} minutes; load before it began {before:.2f}"
+    busy = f"the machine was {before} busy in the 10 s before it began"
+    return f"{begun:%Y-%m-%d %H:%M} UTC, {minutes:.0f} minutes; {busy}"
 
 
 ALL = frozenset("abcd")
