@@ -145,7 +145,8 @@ async def usbmuxd_restarted(here: House) -> None:
 async def usbmuxd_hung(here: House) -> None:
     """A usbmuxd that takes connections and says nothing is told from a quiet one."""
     hang = partial(act, here, "usbmuxd_fault", fault="hung")
-    async with trouble(here, "usbmuxd_silent", hang, partial(heal, here), locked="ward-2"):
+    healed = ("usbmuxd_absent",)  # the moment between its end and its new start
+    async with trouble(here, "usbmuxd_silent", hang, partial(heal, here), locked="ward-2", also=healed):
         pass
 
 
@@ -153,7 +154,8 @@ async def usbmuxd_hung(here: House) -> None:
 async def usbmuxd_sends_garbage(here: House) -> None:
     """Bytes that are no packet are a fault of usbmuxd's, and say nothing about a phone."""
     spoil = partial(act, here, "usbmuxd_fault", fault="garbage")
-    async with trouble(here, "usbmuxd_garbled", spoil, partial(heal, here), locked="ward-2"):
+    healed = ("usbmuxd_absent",)
+    async with trouble(here, "usbmuxd_garbled", spoil, partial(heal, here), locked="ward-2", also=healed):
         pass
 
 
